@@ -10,15 +10,23 @@
 pub mod arm;
 pub mod aws;
 pub mod calls;
+pub mod control;
+pub mod describe;
 pub mod faults;
 pub mod ledger;
+pub mod mask;
 pub mod megaport;
 pub mod net;
 pub mod ops;
+pub mod persist;
 pub mod rng;
 pub mod sandbox;
+pub mod serve;
+pub mod stale;
 pub mod state;
+pub mod throttle;
 pub mod time;
+pub mod tls;
 pub mod wire;
 pub mod world;
 

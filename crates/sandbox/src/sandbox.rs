@@ -1,15 +1,19 @@
 //! The sandbox as a library: one lock around the state, a clock, and the path of every request (identify, faults,
 //! carry out, log). Handlers are synchronous; only delays sleep, and they do so outside the lock.
 
-use crate::calls::LoggedCall;
-use crate::faults::Effect;
+use crate::calls;
+use crate::faults::{Effect, Fault};
+use crate::stale;
 use crate::state::State;
+use crate::throttle::{self, Passed};
 use crate::time::{Clock, SimTime};
 use crate::wire::{Call, Listener, Provider, Req, Res};
 use crate::world::World;
 use crate::{arm, aws, megaport, net};
 use bytes::Bytes;
+use http::Method;
 use serde::{Deserialize, Serialize};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -56,6 +60,9 @@ pub enum Outcome {
     Broken,
 }
 
+/// How long a call may be held, in seconds of the tokio clock; then its connection breaks, as a proxy's would.
+pub const LONGEST_HOLD: Duration = Duration::from_secs(600);
+
 /// A running simulation; clones share it.
 #[derive(Debug, Clone)]
 pub struct Sandbox {
@@ -67,12 +74,23 @@ struct Inner {
     cell: Mutex<Cell>,
     /// Woken when faults change, for calls that are held.
     faults_changed: Notify,
+    /// Woken when the clock is set, for calls that are delayed.
+    clock_changed: Notify,
+    /// Counts what must be on disk before its answer goes out.
+    changes: AtomicU64,
 }
 
 #[derive(Debug)]
 struct Cell {
     state: State,
     clock: Clock,
+}
+
+/// How far a request got in one go.
+enum Step {
+    Done(Outcome),
+    /// Faults are active: the call takes the long way.
+    Faults(Call, Passed),
 }
 
 impl Sandbox {
@@ -84,9 +102,16 @@ impl Sandbox {
     /// Continues from a state (a snapshot or what was saved).
     pub fn from_state(state: State, speed: f64) -> Self {
         let clock = Clock::new(state.now, speed);
+        Self::from_parts(state, clock)
+    }
+
+    /// Continues from a state with a clock of its own.
+    pub fn from_parts(state: State, clock: Clock) -> Self {
         let inner = Inner {
             cell: Mutex::new(Cell { state, clock }),
             faults_changed: Notify::new(),
+            clock_changed: Notify::new(),
+            changes: AtomicU64::new(0),
         };
         Self {
             inner: Arc::new(inner),
@@ -111,93 +136,247 @@ impl Sandbox {
         out
     }
 
+    /// Like [`Sandbox::with`], for something that must be on disk before it is answered.
+    pub fn change<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
+        let out = self.with(|s| {
+            stale::remember(s);
+            f(s)
+        });
+        self.changed();
+        out
+    }
+
+    /// Runs `f` on the state and the clock as they stand, for saving them.
+    pub fn raw<T>(&self, f: impl FnOnce(&mut State, &Clock) -> T) -> T {
+        let mut cell = self.cell();
+        let Cell { state, clock } = &mut *cell;
+        f(state, clock)
+    }
+
     /// A copy of the state as it is now.
     pub fn snapshot(&self) -> State {
         self.with(|s| s.clone())
     }
 
+    /// Reads or sets the clock; delayed calls look at it again. What became due happens with the next look at the
+    /// state.
     pub fn clock<T>(&self, f: impl FnOnce(&mut Clock) -> T) -> T {
-        f(&mut self.cell().clock)
+        let out = f(&mut self.cell().clock);
+        self.inner.clock_changed.notify_waiters();
+        out
     }
 
-    /// Adds a fault, or removes one and lets held calls look again.
-    pub fn faults_changed(&self) {
+    /// Simulated time now.
+    pub fn now(&self) -> SimTime {
+        self.cell().clock.now()
+    }
+
+    /// How many changes there were that must be on disk before they are answered.
+    pub fn changes(&self) -> u64 {
+        self.inner.changes.load(Ordering::Acquire)
+    }
+
+    fn changed(&self) {
+        self.inner.changes.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Adds a fault; answers its ID.
+    pub fn add_fault(&self, fault: Fault) -> String {
+        self.change(|s| {
+            let id = s.faults.add(fault);
+            stale::remember(s);
+            id
+        })
+    }
+
+    /// Removes a fault and lets held calls go; false when there is none with this ID.
+    pub fn remove_fault(&self, id: &str) -> bool {
+        let removed = self.change(|s| s.faults.remove(id));
         self.inner.faults_changed.notify_waiters();
+        removed
     }
 
     /// Handles one request to a provider's listener.
     pub async fn call(&self, listener: Listener, req: Req) -> Outcome {
-        let call = match self.with(|s| identify(s, listener, &req)) {
-            Ok(call) => call,
-            Err(res) => {
-                self.with(|s| log(s, &unidentified(listener, &req), &req, res.status.as_u16()));
-                return Outcome::Answer(*res);
+        match self.with(|s| admit(s, listener, &req)) {
+            Step::Done(outcome) => {
+                self.count(listener, &req);
+                outcome
             }
-        };
-        loop {
-            let woken = self.inner.faults_changed.notified();
-            let held = self.with(|s| {
-                let State { faults, rng, .. } = s;
-                faults.take(rng, &call, &[Effect::Hold]).is_some()
-            });
-            if !held {
-                break;
+            Step::Faults(call, passed) => {
+                let outcome = self.call_with_faults(listener, &req, &call, &passed).await;
+                self.count(listener, &req);
+                outcome
             }
-            woken.await;
         }
-        let before = self.with(|s| {
-            let State { faults, rng, .. } = s;
-            faults.take(
-                rng,
-                &call,
-                &[Effect::Delay, Effect::Status, Effect::LoseRequest],
-            )
-        });
-        if let Some(a) = &before {
-            match a.fault.effect {
-                Effect::Delay => self.sleep(a.fault.seconds.unwrap_or(1.0)).await,
-                Effect::LoseRequest => {
-                    self.with(|s| log(s, &call, &req, 0));
-                    return Outcome::Broken;
-                }
-                _ => {
-                    let status = a.fault.status.unwrap_or(500);
-                    let code = a.fault.code.as_deref().unwrap_or("InternalServerError");
-                    let res = fault_answer(call.provider, &call, status, code);
-                    self.with(|s| log(s, &call, &req, status));
-                    return Outcome::Answer(res);
-                }
+    }
+
+    /// What a client may rely on after its answer must be on disk before: changes, and the tokens and operations that
+    /// other calls than plain reads make.
+    fn count(&self, listener: Listener, req: &Req) {
+        let plain_read = match listener {
+            // Every AWS call is a POST; what only reads is told by its Action.
+            Listener::Aws => self.raw(|s, _| s.calls.entries.last().is_some_and(|c| !c.mutating)),
+            _ => req.method == Method::GET,
+        };
+        if !plain_read {
+            self.changed();
+        }
+    }
+
+    async fn call_with_faults(
+        &self,
+        listener: Listener,
+        req: &Req,
+        call: &Call,
+        passed: &Passed,
+    ) -> Outcome {
+        let take = |effects: &[Effect]| {
+            self.with(|s| {
+                let State { faults, rng, .. } = s;
+                faults.take(rng, call, effects)
+            })
+        };
+        while let Some(hold) = take(&[Effect::Hold]) {
+            if tokio::time::timeout(LONGEST_HOLD, self.released(&hold.id))
+                .await
+                .is_err()
+            {
+                self.with(|s| calls::log(s, call, req, 0));
+                return Outcome::Broken;
             }
+        }
+        if let Some(delay) = take(&[Effect::Delay]) {
+            self.sleep(delay.fault.seconds.unwrap_or(1.0)).await;
+        }
+        if let Some(hit) = take(&[Effect::Status, Effect::LoseRequest]) {
+            if hit.fault.effect == Effect::LoseRequest {
+                self.with(|s| calls::log(s, call, req, 0));
+                return Outcome::Broken;
+            }
+            let status = hit.fault.status.unwrap_or(500);
+            let code = hit.fault.code.as_deref().unwrap_or("InternalServerError");
+            let mut res = fault_answer(call.provider, call, status, code);
+            if let Some(seconds) = hit.fault.seconds {
+                res = res.with("retry-after", &format!("{}", seconds.ceil() as u64));
+            }
+            self.with(|s| calls::log(s, call, req, status));
+            return Outcome::Answer(res);
         }
         let (mut res, after) = self.with(|s| {
-            let res = handle(s, listener, &call, &req);
-            log(s, &call, &req, res.status.as_u16());
+            let res = carry_out(s, listener, call, req, passed);
             let State { faults, rng, .. } = s;
-            (
-                res,
-                faults.take(
-                    rng,
-                    &call,
-                    &[Effect::LoseResponse, Effect::Truncate, Effect::Garbage],
-                ),
-            )
+            let effects = [Effect::LoseResponse, Effect::Truncate, Effect::Garbage];
+            (res, faults.take(rng, call, &effects))
         });
         match after.map(|a| a.fault.effect) {
             Some(Effect::LoseResponse) => return Outcome::Broken,
             Some(Effect::Truncate) => res.body = res.body.slice(..res.body.len() / 2),
             Some(Effect::Garbage) => {
-                res.body = Bytes::from_static(b"<html>upstream connect error</html>")
+                res.body = Bytes::from_static(b"<html>upstream connect error</html>");
             }
             _ => {}
         }
         Outcome::Answer(res)
     }
 
-    /// Sleeps for simulated seconds on the tokio clock; not at all while paused.
-    async fn sleep(&self, seconds: f64) {
-        let real = self.clock(|c| c.real(Duration::from_secs_f64(seconds)));
-        tokio::time::sleep(real).await;
+    /// Waits until the fault with this ID is gone.
+    async fn released(&self, id: &str) {
+        loop {
+            let woken = self.inner.faults_changed.notified();
+            let there = self.with(|s| s.faults.active.iter().any(|a| a.id == id));
+            if !there {
+                return;
+            }
+            woken.await;
+        }
     }
+
+    /// Waits until simulated time has passed, however the clock gets there.
+    async fn sleep(&self, seconds: f64) {
+        let until = self.now().plus_secs(seconds);
+        loop {
+            let woken = self.inner.clock_changed.notified();
+            let (now, real) = self.raw(|_, c| {
+                let left = Duration::from_secs_f64(until.secs_since(c.now()).max(0.0));
+                (c.now(), c.real(left))
+            });
+            if now >= until {
+                return;
+            }
+            match real {
+                // Waking a little early would spin: a millisecond is the clock's grain.
+                Some(real) => {
+                    tokio::select! {
+                        () = woken => {}
+                        () = tokio::time::sleep(real.max(Duration::from_millis(1))) => {}
+                    }
+                }
+                None => woken.await,
+            }
+        }
+    }
+}
+
+/// Identifies, throttles and, when no fault is active, carries out a request.
+fn admit(state: &mut State, listener: Listener, req: &Req) -> Step {
+    let call = match identify(state, listener, req) {
+        Ok(call) => call,
+        Err(res) => {
+            let call = unidentified(listener, req);
+            calls::log(state, &call, req, res.status.as_u16());
+            return Step::Done(Outcome::Answer(*res));
+        }
+    };
+    let State {
+        throttle,
+        world,
+        now,
+        ..
+    } = state;
+    let passed = match throttle::admit(throttle, world, *now, listener, &call, req) {
+        Ok(passed) => passed,
+        Err(res) => {
+            calls::log(state, &call, req, res.status.as_u16());
+            return Step::Done(Outcome::Answer(*res));
+        }
+    };
+    if state.faults.active.is_empty() {
+        let res = carry_out(state, listener, &call, req, &passed);
+        Step::Done(Outcome::Answer(res))
+    } else {
+        Step::Faults(call, passed)
+    }
+}
+
+/// Lets the provider handle a request, on the past where a fault says so, and logs it.
+fn carry_out(
+    state: &mut State,
+    listener: Listener,
+    call: &Call,
+    req: &Req,
+    passed: &Passed,
+) -> Res {
+    let stale = if call.mutating || state.faults.active.is_empty() {
+        None
+    } else {
+        let State { faults, rng, .. } = state;
+        faults.take(rng, call, &[Effect::StaleRead])
+    };
+    let res = match stale {
+        Some(a) => {
+            let age = a.fault.seconds.unwrap_or(stale::DEFAULT_AGE);
+            stale::read(state, age, |old| handle(old, listener, call, req))
+        }
+        None => {
+            if call.mutating {
+                stale::remember(state);
+            }
+            handle(state, listener, call, req)
+        }
+    };
+    calls::log(state, call, req, res.status.as_u16());
+    passed.mark(res)
 }
 
 fn provider_of(listener: Listener) -> Provider {
@@ -241,47 +420,4 @@ fn unidentified(listener: Listener, req: &Req) -> Call {
         resource: None,
         principal: String::new(),
     }
-}
-
-fn log(state: &mut State, call: &Call, req: &Req, status: u16) {
-    let secrets: Vec<String> = [
-        arm::secrets(state),
-        aws::secrets(state),
-        megaport::secrets(state),
-    ]
-    .concat()
-    .into_iter()
-    .filter(|s| s.len() >= 6)
-    .collect();
-    let mask = |text: &str| {
-        secrets
-            .iter()
-            .fold(text.to_owned(), |t, s| t.replace(s.as_str(), "***"))
-    };
-    let headers = req
-        .headers
-        .iter()
-        .filter(|(k, _)| {
-            !matches!(
-                k.as_str(),
-                "authorization" | "x-amz-security-token" | "cookie"
-            )
-        })
-        .map(|(k, v)| (k.to_string(), mask(&String::from_utf8_lossy(v.as_bytes()))))
-        .collect();
-    let entry = LoggedCall {
-        seq: state.calls.next_seq(),
-        at: state.now,
-        provider: call.provider,
-        operation: call.operation.clone(),
-        method: req.method.to_string(),
-        path: req.path.clone(),
-        status,
-        mutating: call.mutating,
-        principal: call.principal.clone(),
-        query: mask(&req.raw_query),
-        headers,
-        body: mask(&String::from_utf8_lossy(&req.body)),
-    };
-    state.calls.entries.push(entry);
 }

@@ -5,10 +5,13 @@ use crate::faults::Faults;
 use crate::ledger::Ledger;
 use crate::ops::Ops;
 use crate::rng::Rng;
+use crate::stale::{self, History};
+use crate::throttle::Throttle;
 use crate::time::SimTime;
 use crate::world::World;
 use crate::{arm, aws, megaport, net};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Something that will happen at a known simulated time.
@@ -36,6 +39,11 @@ pub struct State {
     pub ledger: Ledger,
     pub ops: Ops,
     pub faults: Faults,
+    pub throttle: Throttle,
+    /// What stale reads see.
+    pub stale: History,
+    /// The world's own objects as they were at the start, by provider and ID: for `GET /diff`.
+    pub initial: BTreeMap<String, Value>,
     pub azure: arm::AzureState,
     pub aws: aws::AwsState,
     pub megaport: megaport::MegaportState,
@@ -49,7 +57,7 @@ impl State {
         let aws = aws::AwsState::new(&world, &mut rng, now);
         let megaport = megaport::MegaportState::new(&world, &mut rng, now);
         let net = net::NetState::new(&world, now);
-        Self {
+        let mut state = Self {
             now,
             started_at: now,
             world,
@@ -60,11 +68,30 @@ impl State {
             ledger: Ledger::default(),
             ops: Ops::default(),
             faults: Faults::default(),
+            throttle: Throttle::default(),
+            stale: History::default(),
+            initial: BTreeMap::new(),
             azure,
             aws,
             megaport,
             net,
-        }
+        };
+        state.initial = state.world_objects();
+        net::refresh(&mut state);
+        state
+    }
+
+    /// The world's own objects as they are now, by `provider:ID`.
+    pub fn world_objects(&self) -> BTreeMap<String, Value> {
+        let of = |provider: &'static str, objects: BTreeMap<String, Value>| {
+            objects
+                .into_iter()
+                .map(move |(id, v)| (format!("{provider}:{id}"), v))
+        };
+        of("azure", arm::world_objects(self))
+            .chain(of("aws", aws::world_objects(self)))
+            .chain(of("megaport", megaport::world_objects(self)))
+            .collect()
     }
 
     /// Schedules `event`; one that is already due happens before the next request is handled.
@@ -86,6 +113,7 @@ impl State {
             }
             if let Some(event) = self.queue.remove(&key) {
                 self.now = self.now.max(key.0);
+                stale::remember(self);
                 match event {
                     Event::Arm(e) => arm::on_event(self, e),
                     Event::Aws(e) => aws::on_event(self, e),

@@ -83,12 +83,10 @@ impl Clock {
         self.rebase();
         self.base = self.base.plus_secs(seconds);
     }
-    /// How long to sleep on the tokio clock for `sim` simulated time to pass (zero when paused).
-    pub fn real(&self, sim: Duration) -> Duration {
-        if self.speed <= 0.0 {
-            Duration::ZERO
-        } else {
-            sim.div_f64(self.speed)
-        }
+    /// How long the tokio clock takes for `sim` simulated time to pass; `None` when it stands still.
+    pub fn real(&self, sim: Duration) -> Option<Duration> {
+        (!self.paused && self.speed > 0.0)
+            .then(|| Duration::try_from_secs_f64(sim.as_secs_f64() / self.speed).ok())
+            .flatten()
     }
 }

@@ -1,5 +1,6 @@
 //! The world that a sandbox starts with. `Default` is the lab's (lab.md), with the IDs of `config/samples/lab.yaml`.
 
+use crate::throttle::Limit;
 use crate::{arm, aws, megaport};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ pub struct Host {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct World {
     pub azure: arm::world::AzureWorld,
     pub aws: aws::world::AwsWorld,
@@ -27,6 +28,8 @@ pub struct World {
     /// Upper bounds of read lag in simulated seconds: `megaport`, `ec2`, `directconnect`, `arm`. At most half of what
     /// the operator allows for (design §2.1): 150, 60, 60, 30.
     pub lags: BTreeMap<String, f64>,
+    /// Overrides of the providers' token buckets, by name ([`crate::throttle::LIMITS`]); `burst` 0 switches one off.
+    pub throttles: BTreeMap<String, Limit>,
 }
 
 impl Default for World {
@@ -56,6 +59,7 @@ impl Default for World {
             .into_iter()
             .map(|(k, v)| (k.to_owned(), v))
             .collect(),
+            throttles: BTreeMap::new(),
         }
     }
 }

@@ -1,0 +1,77 @@
+//! What a client must know, as files in the sandbox's folder: `endpoints.json` and `world.json` (contract §3).
+//!
+//! The only place that knows the layout of these files; the values come from the world and the ports.
+
+use crate::persist::Ports;
+use crate::world::World;
+use serde_json::{Value, json};
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+
+/// `endpoints.json`. `dir` is where `ca.pem` is.
+pub fn endpoints(ports: &Ports, dir: &Path) -> Value {
+    // A client can not call "any address".
+    let host = if ports.listen.is_unspecified() {
+        IpAddr::V4(Ipv4Addr::LOCALHOST)
+    } else {
+        ports.listen
+    };
+    let url = |port: u16| format!("https://{}", std::net::SocketAddr::new(host, port));
+    json!({
+        "azure": url(ports.azure),
+        "azureAuthority": url(ports.azure_authority),
+        "aws": url(ports.aws),
+        "megaport": url(ports.megaport),
+        "megaportAuth": format!("{}/oauth2/token", url(ports.megaport_auth)),
+        "control": format!("https://{}", std::net::SocketAddr::new(control_address(ports.listen), ports.control)),
+        "ca": dir.join("ca.pem"),
+    })
+}
+
+/// The control API has no authentication: it listens on the loopback only, whatever the others listen on.
+pub fn control_address(listen: IpAddr) -> IpAddr {
+    if listen.is_loopback() {
+        listen
+    } else {
+        IpAddr::V4(Ipv4Addr::LOCALHOST)
+    }
+}
+
+/// `world.json`.
+pub fn world(world: &World) -> Value {
+    json!({
+        "azure": azure(world),
+        "aws": aws(world),
+        "megaport": megaport(world),
+        "human": {
+            "azure": human_azure(world),
+            "aws": human_aws(world),
+            "megaport": human_megaport(world),
+        },
+        "hosts": world.hosts,
+    })
+}
+
+fn azure(_world: &World) -> Value {
+    json!({})
+}
+
+fn aws(_world: &World) -> Value {
+    json!({})
+}
+
+fn megaport(_world: &World) -> Value {
+    json!({})
+}
+
+fn human_azure(_world: &World) -> Value {
+    json!({})
+}
+
+fn human_aws(_world: &World) -> Value {
+    json!({})
+}
+
+fn human_megaport(_world: &World) -> Value {
+    json!({})
+}
