@@ -1,0 +1,1 @@
+//! The lab's graphs against api.md §3.

@@ -1,0 +1,290 @@
+//! The half of the planner that makes and mends what the spec names.
+
+use super::{Action, Phase, Walk, Why, phase_of};
+use crate::desired::{Change, Drift};
+use crate::observe::{Ownership, Present, Seen, State};
+use crate::slot::{Birth, Level, Recognition, Slot};
+use std::time::Duration;
+
+impl Walk<'_> {
+    pub(super) fn converge(&mut self, slot: &Slot) {
+        match self.seen(&slot.id) {
+            Seen::Unreadable(why) => {
+                self.phase(slot, Phase::Unknown);
+                self.block(
+                    slot,
+                    Why::Unreadable,
+                    format!("{} could not be read: {why}", Self::describe(slot)),
+                );
+                self.look_within(self.input.timing.settling);
+            }
+            Seen::Present(p) => self.present(slot, &p),
+            Seen::Absent | Seen::Gone { .. } => self.absent(slot),
+        }
+    }
+
+    fn present(&mut self, slot: &Slot, p: &Present) {
+        self.phase(slot, phase_of(p));
+        if !self.is_ours(slot, p) {
+            return self.not_ours(slot, p);
+        }
+        let recorded = self.input.observed.records.get(&slot.id);
+        if recorded
+            .is_none_or(|r| r.id.as_deref() != Some(p.id.as_str()) || !r.seen || r.intent.is_some())
+        {
+            self.plan.adopt.insert(slot.id.clone(), p.id.clone());
+        }
+        match &p.state {
+            State::Settling { .. } => {
+                self.block(
+                    slot,
+                    Why::Settling,
+                    format!("{} is {}", Self::describe(slot), p.provider_state),
+                );
+                self.look_within(self.input.timing.settling);
+            }
+            State::Deleting => {
+                let what = format!(
+                    "{} is being deleted by somebody else; it is made anew when it is gone",
+                    Self::describe(slot)
+                );
+                self.block(slot, Why::Settling, what);
+                self.look_within(self.input.timing.settling);
+            }
+            State::AwaitsConfirmation => self.confirm(slot),
+            State::Failed { message } => self.mend(slot, message),
+            State::Ready => self.compare(slot, p),
+        }
+        self.refresh_for_creation(slot, p);
+    }
+
+    fn not_ours(&mut self, slot: &Slot, p: &Present) {
+        let name = Self::describe(slot);
+        match &p.ownership {
+            // Found already on, recorded by nobody: used as it is, and never removed by us.
+            Ownership::Unmarked if slot.recognition == Recognition::Record => {}
+            Ownership::Foreign(owner) => {
+                let message = format!(
+                    "{name} ({}) belongs to {owner}: choose another name, or delete it there first",
+                    p.id
+                );
+                self.block(slot, Why::NameConflict, message);
+            }
+            _ => {
+                let message = format!(
+                    "{name} ({}) exists and does not carry this object's mark: choose another name, or set adoptID to take it over",
+                    p.id
+                );
+                self.block(slot, Why::NameConflict, message);
+            }
+        }
+    }
+
+    fn confirm(&mut self, slot: &Slot) {
+        if self.reads_may_lag(slot) || !self.needs_reached(slot) {
+            self.left = true;
+            return self.look_within(self.input.timing.settling);
+        }
+        if self.writes_forbidden(slot, "confirmed")
+            || self.in_backoff(slot)
+            || !self.take_locks(slot)
+        {
+            return;
+        }
+        self.act(Action::Confirm {
+            slot: slot.id.clone(),
+        });
+    }
+
+    /// A resource left in `Failed` is usually mended by repeating the same PUT (azure.md §1.2); elsewhere a person
+    /// must look.
+    fn mend(&mut self, slot: &Slot, message: &str) {
+        let text = format!("{} failed at the provider: {message}", Self::describe(slot));
+        if slot.recognition != Recognition::NameAndTag {
+            return self.block(slot, Why::ProviderFailed, text);
+        }
+        if self.reads_may_lag(slot) {
+            self.look_within(self.input.timing.settling);
+            return self.block(slot, Why::ReadLag, text);
+        }
+        if self.writes_forbidden(slot, "mended") || self.in_backoff(slot) || !self.take_locks(slot)
+        {
+            return;
+        }
+        self.block(slot, Why::ProviderFailed, text);
+        self.act(Action::Update {
+            slot: slot.id.clone(),
+            drift: Vec::new(),
+        });
+    }
+
+    fn compare(&mut self, slot: &Slot, p: &Present) {
+        let drift = slot.desired.drift(&p.fields);
+        if drift.is_empty() {
+            return;
+        }
+        self.left = true;
+        self.plan.drift.insert(slot.id.clone(), drift.clone());
+        let name = Self::describe(slot);
+        let refused: Vec<&Drift> = drift
+            .iter()
+            .filter(|d| matches!(d.change, Change::Refused(_)))
+            .collect();
+        if let Some(first) = refused.first() {
+            if let Change::Refused(remedy) = first.change {
+                let message = format!(
+                    "{name}: {} is {} and should be {}; {remedy}",
+                    first.field, first.have, first.want
+                );
+                self.block(slot, Why::RefusedChange, message);
+            }
+        }
+        let mendable: Vec<Drift> = drift
+            .into_iter()
+            .filter(|d| !matches!(d.change, Change::Refused(_)))
+            .collect();
+        let Some(first) = mendable.first() else {
+            return;
+        };
+        let what = format!(
+            "{name}: {} is {} and should be {}",
+            first.field, first.have, first.want
+        );
+        if self.input.policy.report_drift_only {
+            return self.block(
+                slot,
+                Why::ReportOnly,
+                format!("{what}; driftPolicy is Report"),
+            );
+        }
+        if self.reads_may_lag(slot) {
+            self.look_within(self.input.timing.settling);
+            return self.block(
+                slot,
+                Why::ReadLag,
+                format!("{what}; the change was accepted and is not visible yet"),
+            );
+        }
+        let interrupts = mendable.iter().any(|d| d.change == Change::Interrupting);
+        if interrupts && self.input.other_path_proven == Some(false) {
+            self.look_within(self.input.timing.settling);
+            return self.block(slot, Why::LastHealthyPath, format!("{what}; changing it would interrupt the only healthy path, so it waits for another one"));
+        }
+        if self.writes_forbidden(slot, "changed") || self.in_backoff(slot) || !self.take_locks(slot)
+        {
+            return;
+        }
+        self.phase(slot, Phase::Updating);
+        self.act(Action::Update {
+            slot: slot.id.clone(),
+            drift: mendable,
+        });
+    }
+
+    fn absent(&mut self, slot: &Slot) {
+        self.phase(slot, Phase::Pending);
+        let name = Self::describe(slot);
+        if let Birth::Emerges { from } = &slot.birth {
+            let from = self.describe_id(from);
+            self.look_within(self.input.timing.settling);
+            return self.block(
+                slot,
+                Why::Settling,
+                format!("{name} appears once {from} is deployed"),
+            );
+        }
+        if self.create_is_ambiguous(slot) || self.reads_may_lag(slot) {
+            self.phase(slot, Phase::Creating);
+            self.look_within(self.input.timing.settling);
+            return self.block(
+                slot,
+                Why::ReadLag,
+                format!("{name} was ordered and is not visible yet"),
+            );
+        }
+        if !self.needs_reached(slot) {
+            return;
+        }
+        if self.writes_forbidden(slot, "created") || self.in_backoff(slot) || !self.take_locks(slot)
+        {
+            return;
+        }
+        self.phase(slot, Phase::Creating);
+        self.act(Action::Create {
+            slot: slot.id.clone(),
+        });
+    }
+
+    /// Whether all needs are reached; blocks on the first that is not.
+    fn needs_reached(&mut self, slot: &Slot) -> bool {
+        let Some(need) = slot.needs.iter().find(|n| !self.reached(n)).cloned() else {
+            return true;
+        };
+        let other = self.describe_id(&need.slot);
+        let words = match need.level {
+            Level::Exists => format!("{other} to exist"),
+            Level::Ready => format!("{other} to be ready"),
+            Level::Output(o) => format!("the {o} of {other}"),
+        };
+        let message = format!("{} waits for {words}", Self::describe(slot));
+        self.block(
+            slot,
+            Why::WaitingFor {
+                slot: need.slot,
+                level: need.level,
+            },
+            message,
+        );
+        self.look_within(self.input.timing.settling);
+        false
+    }
+
+    /// While creating: the provider side is done, and the state that others wait for has not followed.
+    fn refresh_for_creation(&mut self, slot: &Slot, p: &Present) {
+        let Some(rule) = slot.refresh.clone() else {
+            return;
+        };
+        if p.outputs.contains_key(&rule.output) || p.state != State::Ready {
+            return;
+        }
+        let provider_done = rule.after.iter().any(|s| {
+            self.input
+                .observed
+                .seen
+                .get(s)
+                .and_then(Seen::present)
+                .is_some_and(|p| p.state == State::Ready)
+        });
+        if !provider_done {
+            return;
+        }
+        let message = format!(
+            "{} reads {}: the provider's side is deployed and Azure has not taken it up yet",
+            Self::describe(slot),
+            p.provider_state
+        );
+        self.block(slot, Why::WaitingForProvider, message);
+        self.refresh_when_due(slot);
+    }
+
+    pub(super) fn refresh_when_due(&mut self, slot: &Slot) {
+        let period = self.input.timing.refresh;
+        let wait = self
+            .memo(&slot.id)
+            .refreshed
+            .map_or(Duration::ZERO, |at| period.saturating_sub(self.age(at)));
+        self.look_within(self.input.timing.settling);
+        if !wait.is_zero() || self.input.policy.paused || self.input.policy.observe_only {
+            return;
+        }
+        if self.plan.actions.iter().any(|a| a.slot() == &slot.id)
+            || self.in_backoff(slot)
+            || !self.take_locks(slot)
+        {
+            return;
+        }
+        self.act(Action::Refresh {
+            slot: slot.id.clone(),
+        });
+    }
+}
