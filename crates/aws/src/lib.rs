@@ -1,1 +1,2 @@
-//! Placeholder.
+//! AWS client.
+pub mod http;

@@ -5,8 +5,11 @@
 
 pub mod desired;
 pub mod graph;
+pub mod intent;
 pub mod observe;
 pub mod plan;
 pub mod provider;
+pub mod routes;
+pub mod secret;
 pub mod slot;
 pub mod spec;
