@@ -58,6 +58,8 @@ pub struct Fault {
     pub status: Option<u16>,
     #[serde(default)]
     pub code: Option<String>,
+    /// Simulated seconds: how long a delay is, how old a stale read, how late a provider state; for `status` its
+    /// `Retry-After`.
     #[serde(default)]
     pub seconds: Option<f64>,
     /// How often it applies; absent means always.

@@ -11,6 +11,7 @@ pub mod arm;
 pub mod aws;
 pub mod calls;
 pub mod control;
+pub mod critical;
 pub mod describe;
 pub mod faults;
 pub mod ledger;

@@ -81,8 +81,7 @@ async fn run(args: Args) -> Result<(), Failure> {
         aws_port: args.aws_port,
         megaport_port: args.megaport_port,
         control_port: args.control_port,
-    })
-    .await?;
+    })?;
     tracing::info!(dir = %args.dir.display(), ports = ?server.ports, now = %server.sandbox.now().rfc3339(), "serving");
     let failure = tokio::select! {
         _ = terminate.recv() => None,

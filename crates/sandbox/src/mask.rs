@@ -74,21 +74,27 @@ fn key_of(pair: &str) -> &str {
 }
 
 fn mask_json(value: &mut Value, value_is_secret: bool) -> bool {
+    let mut hit = false;
     match value {
-        Value::Object(map) => map.iter_mut().fold(false, |hit, (key, v)| {
-            let secret = is_secret(key) || value_is_secret && key == "value";
-            if secret && v.is_string() {
-                *v = Value::from(MASK);
-                true
-            } else {
-                mask_json(v, value_is_secret) || hit
+        Value::Object(map) => {
+            for (key, v) in map.iter_mut() {
+                let secret = is_secret(key) || value_is_secret && key == "value";
+                if secret && v.is_string() {
+                    *v = Value::from(MASK);
+                    hit = true;
+                } else {
+                    hit |= mask_json(v, value_is_secret);
+                }
             }
-        }),
-        Value::Array(list) => list
-            .iter_mut()
-            .fold(false, |hit, v| mask_json(v, value_is_secret) || hit),
-        _ => false,
+        }
+        Value::Array(list) => {
+            for v in list {
+                hit |= mask_json(v, value_is_secret);
+            }
+        }
+        _ => {}
     }
+    hit
 }
 
 /// `text` with each of `secrets` masked; values shorter than six characters are too common to be told apart.

@@ -61,7 +61,7 @@ pub enum Outcome {
 }
 
 /// How long a call may be held, in seconds of the tokio clock; then its connection breaks, as a proxy's would.
-pub const LONGEST_HOLD: Duration = Duration::from_secs(600);
+pub const LONGEST_HOLD: Duration = Duration::from_mins(10);
 
 /// A running simulation; clones share it.
 #[derive(Debug, Clone)]
@@ -357,6 +357,7 @@ fn carry_out(
     req: &Req,
     passed: &Passed,
 ) -> Res {
+    // The status of a running operation is never stale, unless a fault names it: it is not kept with the objects.
     let stale = if call.mutating || state.faults.active.is_empty() {
         None
     } else {

@@ -118,8 +118,8 @@ pub struct Server {
 
 impl Server {
     /// Continues the folder's sandbox or starts a new one, binds the listeners, writes the folder's files and serves in
-    /// the background.
-    pub async fn start(options: Options) -> Result<Self, ServeError> {
+    /// the background, on the tokio runtime that it is called in.
+    pub fn start(options: Options) -> Result<Self, ServeError> {
         if let Some(speed) = options.speed.filter(|s| !(s.is_finite() && *s > 0.0)) {
             return Err(ServeError::Speed(speed));
         }
@@ -340,7 +340,7 @@ impl Endpoint {
             }
         };
         let outcome = if self.listener == Listener::Control {
-            Outcome::Answer(control::respond(&self.sandbox, &req).await)
+            Outcome::Answer(control::respond(&self.sandbox, &req))
         } else {
             self.sandbox.call(self.listener, req).await
         };

@@ -6,6 +6,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 
+pub mod control;
 pub mod table;
 pub mod view;
 use table::{EffectiveRoute, PeerRow, Propagated, Row, TunnelState};

@@ -1,0 +1,35 @@
+//! Happenings on the providers' side that no customer asked for.
+
+use super::Refusal;
+use crate::aws::partner;
+use crate::sandbox::Sandbox;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// `POST /events`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase", deny_unknown_fields)]
+pub enum Happening {
+    /// A hosted virtual interface disappears from the customer's account, as when the partner takes it back.
+    VifVanishes {
+        /// `dxvif-…`
+        vif: String,
+    },
+}
+
+impl Sandbox {
+    /// Makes something happen; answers what it did.
+    pub fn happen(&self, happening: &Happening) -> Result<Value, Refusal> {
+        self.change(|s| match happening {
+            Happening::VifVanishes { vif } => {
+                if !partner::vif_exists(s, vif) {
+                    return Err(Refusal::NotFound(format!(
+                        "there is no virtual interface {vif}; GET /live lists them"
+                    )));
+                }
+                partner::release_vif(s, vif);
+                Ok(json!({"vif": vif}))
+            }
+        })
+    }
+}
