@@ -11,5 +11,6 @@ pub mod plan;
 pub mod provider;
 pub mod routes;
 pub mod secret;
+pub mod report;
 pub mod slot;
 pub mod spec;
