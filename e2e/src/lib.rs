@@ -4,3 +4,20 @@
 //! control plane's programs.
 
 pub mod controlplane;
+pub mod playground;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Waits for SIGINT (Ctrl-C), SIGTERM or SIGHUP and answers its name; for programs that must clean up before they end.
+pub async fn interrupt() -> &'static str {
+    let wait = async |kind| match signal(kind) {
+        Ok(mut signals) => drop(signals.recv().await),
+        // Without a handler the signal ends us at once, and the guards of our processes clean up.
+        Err(_) => std::future::pending().await,
+    };
+    tokio::select! {
+        () = wait(SignalKind::interrupt()) => "interrupted",
+        () = wait(SignalKind::terminate()) => "terminated",
+        () = wait(SignalKind::hangup()) => "hung up",
+    }
+}

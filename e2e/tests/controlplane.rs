@@ -222,7 +222,7 @@ async fn a_panic_ends_it_and_its_data_can_be_used_again() {
         assert!(folder.join(format!("logs/{}.log", id.name)).is_file());
     }
 
-    let second = ControlPlane::start(&binaries, &folder).await.unwrap();
+    let mut second = ControlPlane::start(&binaries, &folder).await.unwrap();
     let maps = Api::<ConfigMap>::namespaced(second.client().await.unwrap(), "default");
     assert!(maps.get_opt("survivor").await.unwrap().is_some());
     drop(maps);

@@ -22,6 +22,7 @@ mod start;
 mod versions;
 
 pub use binaries::{Binaries, ObtainError, Progress, Sources, Tool};
+pub(crate) use pki::write_private;
 pub use process::{ProcessError, ProcessId, Processes};
 pub use shared::{SharedControlPlane, TestNamespace};
 pub use start::{ControlPlane, ControlPlaneError, client_for};

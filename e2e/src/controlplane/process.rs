@@ -351,8 +351,8 @@ impl Processes {
         }
     }
 
-    /// Lets the processes live on after us; whoever has the IDs can end them.
-    pub fn detach(mut self) -> Vec<ProcessId> {
+    /// Lets the processes live on after us; whoever has the IDs can end them. The stack is empty then.
+    pub fn detach(&mut self) -> Vec<ProcessId> {
         let ids = self.ids();
         self.running.clear();
         self.scratch = None;

@@ -246,7 +246,7 @@ impl ControlPlane {
     }
 
     /// Lets it live on; ends with [`ProcessId::stop`] of each, the last one first.
-    pub fn detach(self) -> Vec<ProcessId> {
+    pub fn detach(&mut self) -> Vec<ProcessId> {
         self.processes.detach()
     }
 

@@ -1,0 +1,327 @@
+//! The playground: control plane, sandbox and operator on this machine, with the sample's namespace and Secrets
+//! (contract.md §2). The demo and the tests of the whole stand on it.
+//!
+//! May start processes and write into its folder. May not know what the operator does with the sample.
+//!
+//! ```text
+//! Playground::start(options)   everything runs and ends with the value
+//!   .detach()                  everything lives on …
+//! down(folder)                 … until this, from any process
+//! ```
+
+mod files;
+mod operator;
+mod sandbox;
+mod secrets;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::controlplane::{
+    Binaries, ControlPlane, ControlPlaneError, ObtainError, ProcessError, ProcessId, Progress,
+};
+pub use files::{Description, Pids};
+pub use sandbox::{Endpoints, SandboxClient, SandboxError};
+
+/// The namespace of `config/samples/lab.yaml`.
+pub const NAMESPACE: &str = "network";
+
+/// Names of the processes beside the control plane's.
+const SANDBOX: &str = "sandbox";
+const OPERATOR: &str = "operator";
+
+/// Why there is no playground.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaygroundError {
+    #[error(transparent)]
+    Obtain(#[from] ObtainError),
+    #[error(transparent)]
+    ControlPlane(#[from] ControlPlaneError),
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// Something of it runs already.
+    #[error(
+        "a playground runs in {folder} ({names}): end it with `playground down --dir {folder}` first"
+    )]
+    Running { folder: PathBuf, names: String },
+    /// A file of it.
+    #[error("{action} {path}: {source}")]
+    File {
+        action: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    /// A file of it that does not hold what it should.
+    #[error("{path} {problem}")]
+    Content { path: PathBuf, problem: String },
+    /// A program of ours is missing.
+    #[error(
+        "cannot find the program {name} at {path}: run `cargo build --workspace --bins`, or set {variable} to it"
+    )]
+    NoProgram {
+        name: &'static str,
+        path: PathBuf,
+        variable: &'static str,
+    },
+    /// The operator runs, but does not get ready.
+    #[error("the operator is not ready after {seconds} s ({last}); its log is {log}")]
+    OperatorNotReady {
+        seconds: u64,
+        last: String,
+        log: PathBuf,
+    },
+    /// A process could not be ended.
+    #[error("{name} (process {pid}) cannot be ended, not even with SIGKILL")]
+    Undying { name: String, pid: u32 },
+}
+
+/// What to start.
+#[derive(Clone)]
+pub struct Options {
+    /// Where everything is kept.
+    pub folder: PathBuf,
+    /// Simulated seconds per real second, for sandbox and operator alike; above zero.
+    pub speed: f64,
+    /// A world file for the sandbox; None: the lab's.
+    pub world: Option<PathBuf>,
+    /// Without it there are no endpoints, no Secrets and no operator.
+    pub sandbox: bool,
+    /// Whether to start the operator.
+    pub operator: bool,
+    /// Who the operator is to the API server; None: the administrator.
+    pub operator_kubeconfig: Option<PathBuf>,
+    /// The folder of the CRDs.
+    pub crds: PathBuf,
+    /// Who is told how it goes.
+    pub progress: Progress,
+}
+
+impl Options {
+    /// All of it in `folder`, 120 times as fast as real life, quietly.
+    pub fn new(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            speed: 120.0,
+            world: None,
+            sandbox: true,
+            operator: true,
+            operator_kubeconfig: None,
+            crds: Path::new(env!("CARGO_MANIFEST_DIR")).join("../crds"),
+            progress: Arc::new(|_| {}),
+        }
+    }
+}
+
+/// A running playground. Dropping it ends it.
+pub struct Playground {
+    options: Options,
+    plane: ControlPlane,
+    sandbox: Option<SandboxClient>,
+    operator_address: Option<String>,
+    detached: bool,
+}
+
+impl Playground {
+    /// Starts everything and returns when all of it is ready. Nothing of it survives a failure, nor a caller that
+    /// abandons this.
+    pub async fn start(mut options: Options) -> Result<Self, PlaygroundError> {
+        let made =
+            fs::create_dir_all(&options.folder).and_then(|()| fs::canonicalize(&options.folder));
+        let action = "cannot create the folder";
+        options.folder = made.map_err(|source| PlaygroundError::File {
+            action,
+            path: options.folder.clone(),
+            source,
+        })?;
+        let running = files::running(&options.folder)?;
+        if !running.is_empty() {
+            let names = running
+                .iter()
+                .map(|id| id.name.as_str())
+                .collect::<Vec<_>>()
+                .join(", ");
+            return Err(PlaygroundError::Running {
+                folder: options.folder,
+                names,
+            });
+        }
+        files::forget(&options.folder)?;
+        let progress = options.progress.clone();
+        let started = Instant::now();
+        let say = move |what: &str| {
+            progress(&format!(
+                "{what} ({:.1} s)",
+                started.elapsed().as_secs_f64()
+            ))
+        };
+
+        let binaries = Binaries::obtain().await?;
+        let plane = ControlPlane::start(&binaries, &options.folder).await?;
+        say("control plane ready");
+        let mut playground = Self {
+            options,
+            plane,
+            sandbox: None,
+            operator_address: None,
+            detached: false,
+        };
+        playground.remember()?;
+        playground.plane.ensure_namespace(NAMESPACE).await?;
+        playground
+            .plane
+            .install_crds(&playground.options.crds)
+            .await?;
+        say("custom resource definitions served");
+        if playground.options.sandbox {
+            playground.start_sandbox().await?;
+            secrets::apply(&playground.plane, &playground.sandbox_folder()).await?;
+            say("sandbox ready, Secrets made");
+            if playground.options.operator {
+                playground.start_operator().await?;
+                say("operator ready");
+            }
+        }
+        Ok(playground)
+    }
+
+    async fn start_sandbox(&mut self) -> Result<(), PlaygroundError> {
+        let folder = self.sandbox_folder();
+        let command = sandbox::command(&folder, self.options.speed, self.options.world.as_deref())?;
+        self.plane.processes().spawn(SANDBOX, command)?;
+        self.remember()?;
+        self.sandbox = Some(sandbox::wait(self.plane.processes(), &folder).await?);
+        self.remember()
+    }
+
+    /// Starts the operator, also again after it was ended or killed by way of [`Playground::plane_mut`].
+    pub async fn start_operator(&mut self) -> Result<(), PlaygroundError> {
+        let kubeconfig = self
+            .options
+            .operator_kubeconfig
+            .clone()
+            .unwrap_or_else(|| self.plane.kubeconfig());
+        let Some(sandbox) = &self.sandbox else {
+            return Ok(());
+        };
+        let address = operator::free_address()?;
+        let command = operator::command(
+            &sandbox.endpoints,
+            self.options.speed,
+            &kubeconfig,
+            &address,
+        )?;
+        self.plane.processes().spawn(OPERATOR, command)?;
+        self.operator_address = Some(address.clone());
+        self.remember()?;
+        operator::wait(self.plane.processes(), &self.options.folder, &address).await
+    }
+
+    /// Ends the operator in an orderly way.
+    pub fn stop_operator(&mut self) -> Result<(), PlaygroundError> {
+        self.plane.processes().stop(OPERATOR)?;
+        self.operator_address = None;
+        self.remember()
+    }
+
+    /// Ends the operator as a crash would (SIGKILL).
+    pub fn kill_operator(&mut self) -> Result<(), PlaygroundError> {
+        self.plane.processes().kill(OPERATOR)?;
+        self.operator_address = None;
+        self.remember()
+    }
+
+    /// Fails, with the end of its log, if a process that should run has ended.
+    pub fn check(&mut self) -> Result<(), PlaygroundError> {
+        for id in self.plane.processes().ids() {
+            self.plane.processes().check(&id.name)?;
+        }
+        Ok(())
+    }
+
+    /// Writes down what runs, so that [`down`] finds it whatever happens to us.
+    fn remember(&mut self) -> Result<(), PlaygroundError> {
+        let ids = self.plane.processes().ids();
+        let description = Description {
+            kubeconfig: self.plane.kubeconfig(),
+            sandbox: self
+                .sandbox
+                .as_ref()
+                .map(|sandbox| sandbox.endpoints.clone()),
+            pids: Pids::of(&ids),
+            bin: self.plane.binaries().folder().to_owned(),
+            namespace: NAMESPACE.to_owned(),
+            speed: self.options.speed,
+            operator_admin: self
+                .operator_address
+                .clone()
+                .map(|address| format!("http://{address}")),
+        };
+        files::remember(&self.options.folder, &ids, &description)
+    }
+
+    fn sandbox_folder(&self) -> PathBuf {
+        self.options.folder.join("sandbox")
+    }
+
+    /// The control plane.
+    pub fn plane(&self) -> &ControlPlane {
+        &self.plane
+    }
+
+    /// The control plane, to end and start its processes.
+    pub fn plane_mut(&mut self) -> &mut ControlPlane {
+        &mut self.plane
+    }
+
+    /// The sandbox's control API; None if it was not wanted.
+    pub fn sandbox(&self) -> Option<&SandboxClient> {
+        self.sandbox.as_ref()
+    }
+
+    /// Where the operator serves `/metrics`, `/healthz`, `/readyz`: `127.0.0.1:PORT`.
+    pub fn operator_address(&self) -> Option<&str> {
+        self.operator_address.as_deref()
+    }
+
+    /// Where everything is kept.
+    pub fn folder(&self) -> &Path {
+        &self.options.folder
+    }
+
+    /// Lets it live on until [`down`].
+    pub fn detach(mut self) {
+        self.plane.detach();
+        self.detached = true;
+    }
+}
+
+impl Drop for Playground {
+    fn drop(&mut self) {
+        if !self.detached {
+            self.plane.processes().stop_all();
+            // What is left there says that nothing runs: `down` would find the same.
+            let _ = files::forget(&self.options.folder);
+        }
+    }
+}
+
+/// Ends what [`Playground::detach`] left in `folder`, newest first, and answers what it ended. Doing it twice, or where
+/// nothing ever was, is fine. The folder stays: another start continues with what is in it.
+pub fn down(folder: &Path) -> Result<Vec<ProcessId>, PlaygroundError> {
+    let running = files::running(folder)?;
+    for id in running.iter().rev() {
+        if !id.stop() {
+            return Err(PlaygroundError::Undying {
+                name: id.name.clone(),
+                pid: id.pid,
+            });
+        }
+    }
+    files::forget(folder)?;
+    Ok(running)
+}
