@@ -19,6 +19,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::IpAddr;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Layout of `state.json`; another number can not be continued.
@@ -208,13 +209,13 @@ pub struct Store {
     seed: u64,
     sandbox: Sandbox,
     clock: File,
+    /// [`Sandbox::changes`] as of the last save; `u64::MAX` before the first.
+    saved: AtomicU64,
     progress: Mutex<Progress>,
 }
 
 #[derive(Debug)]
 struct Progress {
-    /// [`Sandbox::changes`] as of the last save.
-    changes: Option<u64>,
     /// The last call in `calls.jsonl`.
     seq: u64,
     calls: File,
@@ -252,31 +253,28 @@ impl Store {
         } else {
             0
         };
-        let progress = Mutex::new(Progress {
-            changes: None,
-            seq,
-            calls,
-        });
+        let progress = Mutex::new(Progress { seq, calls });
         Ok(Self {
             dir: dir.to_owned(),
             ports,
             seed,
             sandbox,
             clock,
+            saved: AtomicU64::new(u64::MAX),
             progress,
         })
     }
 
     /// Whether something has changed that must be saved before it is answered.
     pub fn behind(&self) -> bool {
-        let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        progress.changes != Some(self.sandbox.changes())
+        self.saved.load(Ordering::Acquire) != self.sandbox.changes()
     }
 
     /// Saves unless the change number `wanted` has been saved by somebody else while we waited. Blocks on the disk.
     pub fn save(&self, wanted: u64) -> Result<(), PersistError> {
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        if progress.changes.is_some_and(|done| done >= wanted) {
+        let saved = self.saved.load(Ordering::Acquire);
+        if saved != u64::MAX && saved >= wanted {
             return Ok(());
         }
         self.write_all(&mut progress)
@@ -317,7 +315,7 @@ impl Store {
             .map_err(io("append to", &calls))?;
         progress.seq = seq;
         write(&path, &state)?;
-        progress.changes = Some(changes);
+        self.saved.store(changes, Ordering::Release);
         Ok(())
     }
 

@@ -357,8 +357,7 @@ fn carry_out(
     req: &Req,
     passed: &Passed,
 ) -> Res {
-    // The status of a running operation is never stale, unless a fault names it: it is not kept with the objects.
-    let stale = if call.mutating || state.faults.active.is_empty() {
+    let stale = if state.faults.active.is_empty() || !stale::applies(listener, call, req) {
         None
     } else {
         let State { faults, rng, .. } = state;

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use tower::Service;
 
@@ -293,15 +293,16 @@ fn bind(options: &Options, old: Option<&Ports>) -> Result<(Vec<TcpListener>, Por
 }
 
 async fn save_now_and_then(store: Arc<Store>) {
-    let mut every = tokio::time::interval(SAVE_EVERY);
-    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    every.tick().await;
+    let mut pause = SAVE_EVERY;
     loop {
-        every.tick().await;
+        tokio::time::sleep(pause).await;
+        let begun = Instant::now();
         let store = store.clone();
         let saved =
             tokio::task::spawn_blocking(move || store.save_now().and_then(|()| store.tick()));
         report(saved.await);
+        // A large state is saved less often: this must never take more than a twentieth of the time.
+        pause = SAVE_EVERY.max(begun.elapsed() * 20);
     }
 }
 

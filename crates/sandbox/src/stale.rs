@@ -6,7 +6,9 @@
 use crate::faults::Effect;
 use crate::state::State;
 use crate::time::SimTime;
+use crate::wire::{Call, Listener, Req};
 use crate::{arm, aws, megaport};
+use http::Method;
 use serde::{Deserialize, Serialize};
 
 /// The providers' objects as they were until a moment.
@@ -22,6 +24,20 @@ struct Past {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct History {
     past: Vec<Past>,
+}
+
+/// Whether a call reads objects. Tokens and the status of long-running work are never stale: `lroVanishes` is the fault
+/// for the latter, and a diagnostic query on ARM is a POST that starts such work.
+pub fn applies(listener: Listener, call: &Call, req: &Req) -> bool {
+    match listener {
+        Listener::Azure => {
+            req.method == Method::GET
+                && !call.operation.to_ascii_lowercase().starts_with("operation")
+        }
+        Listener::Megaport => req.method == Method::GET,
+        Listener::Aws => !call.mutating,
+        Listener::AzureAuthority | Listener::MegaportAuth | Listener::Control => false,
+    }
 }
 
 /// Default age of a stale read in simulated seconds, where the fault gives none.
