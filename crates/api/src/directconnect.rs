@@ -82,6 +82,7 @@ pub struct DirectConnectSettings {
     shortname = "dxl",
     category = "causeway",
     cel,
+    doc = "A private virtual interface in AWS, reached from a Megaport router, on a Direct Connect gateway.",
     validation = rules::name_length(63),
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#, description = "Whether everything holds for this generation"),
     printcolumn(name = "Provisioned", type_ = "string", json_path = r#".status.conditions[?(@.type=="Provisioned")].status"#, description = "Whether every cloud object exists and matches"),

@@ -58,6 +58,7 @@ pub struct Port {
     shortname = "erl",
     category = "causeway",
     cel,
+    doc = "An ExpressRoute circuit with private peering, reached from Megaport routers and connected to a virtual network.",
     validation = rules::name_length(63),
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#, description = "Whether everything holds for this generation"),
     printcolumn(name = "Provisioned", type_ = "string", json_path = r#".status.conditions[?(@.type=="Provisioned")].status"#, description = "Whether every cloud object exists and matches"),

@@ -23,7 +23,8 @@ use crate::vpn::{VpnGateway, VpnSettings};
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = rules::immutable("virtualNetworkRef", "gateways cannot move; make a new interconnect for the other virtual network"),
-    validation = rules::at_most_one("expressRouteGateway", "expressRouteGatewayRef")
+    validation = rules::at_most_one("expressRouteGateway", "expressRouteGatewayRef"),
+    validation = rules::no_exchange("expressRouteGateway", "expressRouteGatewayRef")
 )]
 pub struct InterconnectAzure {
     /// Subscription, resource group, location, credentials and tags.
@@ -52,7 +53,9 @@ pub struct InterconnectAzure {
 #[x_kube(
     validation = rules::immutable("vpcRef", "gateways cannot move; make a new interconnect for the other VPC"),
     validation = rules::at_most_one("virtualPrivateGateway", "virtualPrivateGatewayRef"),
-    validation = rules::at_most_one("directConnectGateway", "directConnectGatewayRef")
+    validation = rules::no_exchange("virtualPrivateGateway", "virtualPrivateGatewayRef"),
+    validation = rules::at_most_one("directConnectGateway", "directConnectGatewayRef"),
+    validation = rules::no_exchange("directConnectGateway", "directConnectGatewayRef")
 )]
 pub struct InterconnectAws {
     /// Region, account, credentials and tags.
@@ -224,6 +227,7 @@ pub struct RouteContract {
     shortname = "hi",
     category = "causeway",
     cel,
+    doc = "The private and the backup path between an Azure virtual network and an AWS VPC: owns the routers and gateways that are unique per network, and makes the links.",
     validation = rules::name_length(35),
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#, description = "Whether everything holds for this generation"),
     printcolumn(name = "Path", type_ = "string", json_path = ".status.activePath", description = "The path that carries the traffic now"),
@@ -295,7 +299,18 @@ pub struct RouteContract {
          !isCIDR(d.virtualInterface.amazonAddress) || !isCIDR(f.virtualInterface.amazonAddress) || \
          !cidr(d.virtualInterface.amazonAddress).containsIP(cidr(f.virtualInterface.amazonAddress).ip())))",
         "two directConnects share a /30: give every virtual interface its own addresses"
-    ).field_path(".directConnects")
+    ).field_path(".directConnects"),
+    validation = rules::rule(
+        "!has(self.vpn) || !has(self.vpn.tunnels) || !has(self.expressRoutes) || self.vpn.tunnels.all(t, !has(t.insideCIDR) || \
+         self.expressRoutes.all(e, e.peering.primaryPrefix != t.insideCIDR && e.peering.secondaryPrefix != t.insideCIDR))",
+        "a tunnel has the /30 of a peering: give every tunnel and every peering its own /30"
+    ).field_path(".vpn"),
+    validation = rules::rule(
+        "!has(self.vpn) || !has(self.vpn.tunnels) || !has(self.directConnects) || self.vpn.tunnels.all(t, !has(t.insideCIDR) || \
+         !isCIDR(t.insideCIDR) || self.directConnects.all(d, !isCIDR(d.virtualInterface.amazonAddress) || \
+         !cidr(t.insideCIDR).containsIP(cidr(d.virtualInterface.amazonAddress).ip())))",
+        "a tunnel has the /30 of a virtual interface: give every tunnel and every virtual interface its own /30"
+    ).field_path(".vpn")
 )]
 pub struct HybridInterconnectSpec {
     /// How Causeway treats the cloud objects of this interconnect and of its links.

@@ -36,3 +36,39 @@ pub const VERSION: &str = "v1alpha1";
 pub const OWNER_ID_ANNOTATION: &str = "causeway.dev/owner-id";
 /// Finalizer of every kind and of the Secrets in use.
 pub const FINALIZER: &str = "causeway.dev/finalizer";
+
+/// What the kinds with cloud objects have in common.
+pub trait Managed {
+    /// The short word of the kind in names of reports and key Secrets.
+    const PREFIX: children::KindPrefix;
+    /// How the cloud objects are treated.
+    fn policy(&self) -> &common::Policy;
+    /// The shared part of the status, as soon as there is one.
+    fn common(&self) -> Option<&status::CommonStatus>;
+    /// The shared part of the status, made if there is none yet.
+    fn common_mut(&mut self) -> &mut status::CommonStatus;
+}
+
+macro_rules! managed {
+    ($($kind:ident => $prefix:ident;)*) => {$(
+        impl Managed for $kind {
+            const PREFIX: children::KindPrefix = children::KindPrefix::$prefix;
+            fn policy(&self) -> &common::Policy {
+                &self.spec.policy
+            }
+            fn common(&self) -> Option<&status::CommonStatus> {
+                self.status.as_ref().map(|s| &s.common)
+            }
+            fn common_mut(&mut self) -> &mut status::CommonStatus {
+                &mut self.status.get_or_insert_default().common
+            }
+        }
+    )*};
+}
+
+managed! {
+    HybridInterconnect => Hi;
+    ExpressRouteLink => Er;
+    DirectConnectLink => Dx;
+    VpnPair => Vpn;
+}

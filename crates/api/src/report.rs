@@ -5,7 +5,6 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::rules;
 use crate::status::{Provider, State};
 
 /// Most routes of one report, over all vantages: keeps the object far below etcd's limit of 1.5 MiB.
@@ -167,8 +166,7 @@ pub struct Vantage {
     derive = "Default",
     shortname = "rr",
     category = "causeway",
-    cel,
-    validation = rules::name_length(253),
+    doc = "The route and BGP tables around one link or interconnect. Written by the operator; there is nothing to configure.",
     printcolumn(name = "Subject", type_ = "string", json_path = ".status.subject.name", description = "The resource that the report belongs to"),
     printcolumn(name = "Kind", type_ = "string", json_path = ".status.subject.kind", description = "Kind of that resource"),
     printcolumn(name = "Vantages", type_ = "string", json_path = ".status.summary.vantages", description = "Vantages readable / all"),

@@ -61,6 +61,20 @@ pub fn at_most_one(managed: &str, reference: &str) -> Rule {
     )
 }
 
+/// A managed object and a reference do not replace each other in one step: the managed one would be deleted under its links.
+pub fn no_exchange(managed: &str, reference: &str) -> Rule {
+    forbidden(
+        format!(
+            "!(has(oldSelf.{managed}) && has(self.{reference})) && !(has(oldSelf.{reference}) && has(self.{managed})) && \
+             (!has(self.{reference}) || !has(oldSelf.{reference}) || self.{reference} == oldSelf.{reference})"
+        ),
+        format!(
+            "{managed} and {reference} cannot replace each other, and {reference} cannot point elsewhere, while links use the \
+             gateway: remove the links and the gateway first, or make a new interconnect"
+        ),
+    )
+}
+
 /// Exactly one of `fields` is set.
 pub fn exactly_one_of(fields: &[&str]) -> Rule {
     let has: Vec<String> = fields.iter().map(|f| format!("has(self.{f})")).collect();

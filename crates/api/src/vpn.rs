@@ -385,9 +385,10 @@ pub struct Ipsec {
         "two tunnels have the same insideCIDR: each of the four tunnels needs a /30 of its own"
     ).field_path(".tunnels"),
     validation = rules::transition(
-        "sets.equivalent(\
-         has(self.tunnels) ? self.tunnels.filter(t, has(t.insideCIDR)).map(t, t.name + '=' + t.insideCIDR) : [], \
-         has(oldSelf.tunnels) ? oldSelf.tunnels.filter(t, has(t.insideCIDR)).map(t, t.name + '=' + t.insideCIDR) : [])",
+        "(!has(self.tunnels) || self.tunnels.all(t, !has(t.insideCIDR) || (has(oldSelf.tunnels) && \
+         oldSelf.tunnels.exists(o, o.name == t.name && has(o.insideCIDR) && o.insideCIDR == t.insideCIDR)))) && \
+         (!has(oldSelf.tunnels) || oldSelf.tunnels.all(o, !has(o.insideCIDR) || (has(self.tunnels) && \
+         self.tunnels.exists(t, t.name == o.name && has(t.insideCIDR) && t.insideCIDR == o.insideCIDR))))",
         "insideCIDR of a tunnel cannot be changed, added or removed: the gateways of both clouds carry the addresses; make a \
          new VpnPair (or remove vpn from the interconnect and add it again)"
     ).field_path(".tunnels")
@@ -446,6 +447,7 @@ const fn default_dpd() -> i64 {
     shortname = "vpnp",
     category = "causeway",
     cel,
+    doc = "Two IPsec VPN connections between an active/active Azure VPN gateway and a virtual private gateway in AWS: four tunnels, the backup path.",
     validation = rules::name_length(63),
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#, description = "Whether everything holds for this generation"),
     printcolumn(name = "Provisioned", type_ = "string", json_path = r#".status.conditions[?(@.type=="Provisioned")].status"#, description = "Whether every cloud object exists and matches"),
