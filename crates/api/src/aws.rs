@@ -78,7 +78,6 @@ pub struct VirtualPrivateGateway {
     /// ASN of the AWS side of VPN sessions: 64512 to 65534 or 4200000000 to 4294967294, but not 65515 to 65520. Must differ
     /// from the VPN gateway's. Cannot be changed.
     #[serde(rename = "amazonASN")]
-    #[schemars(range(min = 1, max = 4_294_967_294_i64))]
     #[x_kube(validation = rules::amazon_asn_private(), validation = rules::amazon_asn_not_azure())]
     pub amazon_asn: i64,
     /// Which route tables learn the virtual network's prefixes. Default: none, and then the VPC has no way back.
@@ -106,7 +105,6 @@ pub struct DirectConnectGateway {
     /// ASN of the AWS side of Direct Connect sessions, which Azure sees in its AS paths: 64512 to 65534 or 4200000000 to
     /// 4294967294, but not 65515 to 65520. Must differ from the routers'. Cannot be changed.
     #[serde(rename = "amazonASN")]
-    #[schemars(range(min = 1, max = 4_294_967_294_i64))]
     #[x_kube(validation = rules::amazon_asn_private(), validation = rules::amazon_asn_not_azure())]
     pub amazon_asn: i64,
     /// ID of an existing Direct Connect gateway to take over. From then on it is changed and deleted like one that Causeway
@@ -126,7 +124,7 @@ pub struct InterconnectDirectConnectGateway {
     /// IPv4 prefixes that the association announces towards Azure, 1 to 20. Default: the VPC's prefixes. Can be changed at
     /// any time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 20), inner(length(min = 9, max = 18)))]
+    #[schemars(length(min = 1, max = 20), inner(length(max = 43)))]
     #[x_kube(merge_strategy = ListMerge::Set, validation = rules::cidr_list("allowedPrefixes"))]
     pub allowed_prefixes: Option<Vec<String>>,
 }
@@ -141,7 +139,7 @@ pub struct Association {
     /// IPv4 prefixes that the association announces towards Azure, 1 to 20. Default: the VPC's prefixes. Can be changed at
     /// any time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 20), inner(length(min = 9, max = 18)))]
+    #[schemars(length(min = 1, max = 20), inner(length(max = 43)))]
     #[x_kube(merge_strategy = ListMerge::Set, validation = rules::cidr_list("allowedPrefixes"))]
     pub allowed_prefixes: Option<Vec<String>>,
 }
@@ -182,17 +180,16 @@ pub struct VirtualInterface {
     pub name: Option<String>,
     /// IPv4 address of the AWS side with its length, one of the two hosts of a /30, for example 169.254.50.217/30. Cannot be
     /// changed.
-    #[schemars(length(min = 9, max = 18))]
+    #[schemars(length(max = 43))]
     #[x_kube(validation = rules::cidr_format(), validation = rules::slash_30(), validation = rules::host_in_slash_30())]
     pub amazon_address: String,
     /// IPv4 address of the Megaport router's side with its length, the other host of the same /30, for example
     /// 169.254.50.218/30. Cannot be changed.
-    #[schemars(length(min = 9, max = 18))]
+    #[schemars(length(max = 43))]
     #[x_kube(validation = rules::cidr_format(), validation = rules::slash_30(), validation = rules::host_in_slash_30())]
     pub customer_address: String,
     /// Largest packet in bytes: 1500 (default) or 8500. Can be changed; AWS may interrupt the whole connection for a moment.
     #[serde(default = "default_mtu")]
-    #[schemars(range(min = 1500, max = 8500))]
     #[x_kube(validation = rules::rule("self in [1500, 8500]", "AWS takes an MTU of 1500 or 8500: use one of these"))]
     pub mtu: i64,
     /// Key of a Secret that holds the MD5 key of the BGP session, 6 to 80 characters; both sides get it. Default: a key is

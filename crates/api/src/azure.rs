@@ -273,18 +273,17 @@ pub struct CircuitRef {
 pub struct Peering {
     /// IPv4 /30 of the primary port's BGP session. The Megaport router takes the first usable address, Microsoft the
     /// second. Must not overlap the virtual network, the VPC or another link. Cannot be changed.
-    #[schemars(length(min = 9, max = 18))]
+    #[schemars(length(max = 43))]
     #[x_kube(validation = rules::cidr_format(), validation = rules::cidr_canonical(), validation = rules::slash_30())]
     pub primary_prefix: String,
     /// IPv4 /30 of the secondary port's BGP session. Azure wants it even when only one port is connected. Cannot be
     /// changed.
-    #[schemars(length(min = 9, max = 18))]
+    #[schemars(length(max = 43))]
     #[x_kube(validation = rules::cidr_format(), validation = rules::cidr_canonical(), validation = rules::slash_30())]
     pub secondary_prefix: String,
     /// VLAN of the peering, 2 to 4093 (Megaport keeps 1 and 4094 to itself). The router's interface gets the same one.
     /// Cannot be changed.
     #[serde(rename = "vlanID")]
-    #[schemars(range(min = 1, max = 4094))]
     #[x_kube(validation = rules::vlan())]
     pub vlan_id: i64,
     /// Key of a Secret that holds the MD5 key of the BGP sessions, up to 25 characters. Default: no MD5. Cannot be
@@ -379,7 +378,6 @@ pub struct PortSettings {
     /// Contract term of the VXC in months: 1 (default), 12, 24, 36, 48 or 60. Can be raised; ending a longer term early
     /// costs a fee.
     #[serde(default = "crate::megaport::one_month")]
-    #[schemars(range(min = 1, max = 60))]
     #[x_kube(validation = rules::term_months())]
     pub term_months: i64,
     /// BGP between the router and this port.

@@ -276,13 +276,13 @@ pub enum AdditionalPrefixes {
 pub struct LinkRouteContract {
     /// Prefixes that Azure must learn, exactly. Default: the VPC's prefixes. Up to 64. Can be changed at any time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64), inner(length(min = 9, max = 18), regex(pattern = r"^[0-9.]+/[0-9]{1,2}$")))]
+    #[schemars(length(max = 64), inner(length(max = 43)))]
     #[x_kube(merge_strategy = ListMerge::Set, validation = rules::cidr_list("azureSees"))]
     pub azure_sees: Option<Vec<String>>,
     /// Prefixes that AWS must learn, exactly. Default: the virtual network's prefixes. Up to 64. Can be changed at
     /// any time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64), inner(length(min = 9, max = 18), regex(pattern = r"^[0-9.]+/[0-9]{1,2}$")))]
+    #[schemars(length(max = 64), inner(length(max = 43)))]
     #[x_kube(merge_strategy = ListMerge::Set, validation = rules::cidr_list("awsSees"))]
     pub aws_sees: Option<Vec<String>>,
     /// Deny (default): a prefix beyond the expected ones is a fault. Allow: it is not. Can be changed at any time.

@@ -49,7 +49,6 @@ pub struct DirectConnectSettings {
     /// Contract term of the VXC in months: 1 (default), 12, 24, 36, 48 or 60. Can be raised; ending a longer term early costs
     /// a fee.
     #[serde(default = "crate::megaport::one_month")]
-    #[schemars(range(min = 1, max = 60))]
     #[x_kube(validation = rules::term_months())]
     pub term_months: i64,
     /// The private virtual interface in AWS.
@@ -96,8 +95,7 @@ pub struct DirectConnectSettings {
 #[x_kube(
     validation = rules::immutable("routerRef", "a VXC stays with its router; make a new link, then remove this one"),
     validation = rules::managed_xor_ref("gateway", "gatewayRef"),
-    validation = rules::fixed_presence("gateway", "a virtual interface stays with its gateway; make a new link"),
-    validation = rules::immutable_optional("gatewayRef", "a virtual interface stays with its gateway; make a new link"),
+    validation = rules::fixed_choice("gateway", "gatewayRef", "a virtual interface stays with its gateway; make a new link"),
     validation = rules::rule(
         "has(self.gateway) == has(self.association)",
         "gateway and association belong together: a Direct Connect gateway that Causeway makes needs \

@@ -73,8 +73,7 @@ pub struct Port {
     validation = rules::managed_xor_ref("circuit", "circuitRef"),
     validation = rules::fixed_presence("circuit", "a link stays with its circuit; make a new link"),
     validation = rules::managed_xor_ref("gateway", "gatewayRef"),
-    validation = rules::fixed_presence("gateway", "a link stays with its gateway; make a new link"),
-    validation = rules::immutable_optional("gatewayRef", "a link stays with its gateway; make a new link"),
+    validation = rules::fixed_choice("gateway", "gatewayRef", "a link stays with its gateway; make a new link"),
     validation = rules::rule(
         "!has(self.gateway) || has(self.azure.virtualNetworkRef)",
         "a gateway needs azure.virtualNetworkRef: name the virtual network in whose GatewaySubnet it is made"

@@ -415,6 +415,7 @@ pub struct HybridInterconnectStatus {
     pub common: CommonStatus,
     /// The path that carries the traffic now: ExpressRoute, VPN, Split or None.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ActivePath")]
     pub active_path: Option<ActivePath>,
     /// Every path and whether it carries each direction.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

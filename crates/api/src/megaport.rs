@@ -62,10 +62,10 @@ impl DiversityZone {
          never changed)"
     ),
     validation = rules::immutable_optional("ref", "an existing router cannot become an ordered one or the reverse; add a router under another name and move the links to it"),
-    validation = rules::immutable_optional("locationID", "a router cannot move; add a router under another name and move the links to it"),
-    validation = rules::immutable_optional("portSpeedMbps", "the speed of a router is fixed for its life; add a router under another name and move the links to it"),
-    validation = rules::immutable_optional("diversityZone", "a router cannot move; add a router under another name and move the links to it"),
-    validation = rules::immutable_optional("asn", "Megaport refuses to change the ASN of a router with links; add a router under another name and move the links to it"),
+    validation = rules::router_immutable("locationID", "a router cannot move; add a router under another name and move the links to it"),
+    validation = rules::router_immutable("portSpeedMbps", "the speed of a router is fixed for its life; add a router under another name and move the links to it"),
+    validation = rules::router_immutable("diversityZone", "a router cannot move; add a router under another name and move the links to it"),
+    validation = rules::router_immutable("asn", "Megaport refuses to change the ASN of a router with links; add a router under another name and move the links to it"),
     validation = rules::transition(
         "!has(oldSelf.termMonths) || !has(self.termMonths) || self.termMonths >= oldSelf.termMonths",
         "a running contract cannot be shortened: keep termMonths or raise it"
@@ -87,7 +87,6 @@ pub struct Router {
     /// Speed of the router in Mbps: 1000, 2500, 5000, 10000, 25000, 50000, 100000 or 400000, as far as the location sells
     /// it. Cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 400_000))]
     #[x_kube(validation = rules::rule(
         "self in [1000, 2500, 5000, 10000, 25000, 50000, 100000, 400000]",
         "Megaport sells routers of 1000, 2500, 5000, 10000, 25000, 50000, 100000 or 400000 Mbps: use one of these"
@@ -100,12 +99,12 @@ pub struct Router {
     pub asn: Option<i64>,
     /// Contract term in months: 1 (default), 12, 24, 36, 48 or 60. Can be raised; ending a longer term early costs a fee.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 60))]
     #[x_kube(validation = rules::term_months())]
     pub term_months: Option<i64>,
     /// Red or Blue: the half of the location. Two routers in different halves fail independently. Default: Megaport
     /// chooses. Cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "DiversityZone")]
     pub diversity_zone: Option<DiversityZone>,
     /// Name of the router at Megaport, without the ownership token that is added. Default: the interconnect's name and the
     /// entry's. Can be changed at any time.
@@ -145,6 +144,7 @@ pub struct PartnerPort {
     pub location_id: Option<i64>,
     /// Red or Blue: the half of the location. Default: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "DiversityZone")]
     pub diversity_zone: Option<DiversityZone>,
     /// Product UID of the port. Megaport replaces ports over time, so a location is the safer choice.
     #[serde(default, rename = "productUID", skip_serializing_if = "Option::is_none")]

@@ -100,6 +100,29 @@ pub fn immutable_optional(field: &str, remedy: &str) -> Rule {
     )
 }
 
+/// The choice between a managed object and a reference, and the reference itself, never change.
+pub fn fixed_choice(managed: &str, reference: &str, remedy: &str) -> Rule {
+    forbidden(
+        format!(
+            "has(self.{managed}) == has(oldSelf.{managed}) && \
+             (!has(self.{reference}) || !has(oldSelf.{reference}) || self.{reference} == oldSelf.{reference})"
+        ),
+        format!("{managed} and {reference} cannot replace each other, and {reference} cannot be changed: {remedy}"),
+    )
+}
+
+/// A field of an ordered router that never changes, appears or vanishes. Silent where `ref` comes or goes, which has its own
+/// rule.
+pub fn router_immutable(field: &str, remedy: &str) -> Rule {
+    forbidden(
+        format!(
+            "has(self.ref) || has(oldSelf.ref) || \
+             (has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field}))"
+        ),
+        format!("{field} cannot be changed, added or removed: {remedy}"),
+    )
+}
+
 /// An optional block that may change inside, but not appear or vanish.
 pub fn fixed_presence(field: &str, remedy: &str) -> Rule {
     forbidden(
@@ -186,7 +209,7 @@ pub fn slash_30() -> Rule {
 /// A host address inside its /30, neither the network's nor the broadcast address.
 pub fn host_in_slash_30() -> Rule {
     invalid(
-        "(isCIDR(self) && cidr(self).ip().family() == 4) ? \
+        "(isCIDR(self) && cidr(self).ip().family() == 4 && cidr(self).prefixLength() == 30) ? \
          int(self.split('/')[0].split('.')[3]) % 4 in [1, 2] : true",
         "is the network or the broadcast address of its /30: use one of the two addresses between them, \
          for example 169.254.50.217/30 or 169.254.50.218/30",

@@ -191,7 +191,7 @@ pub struct Tunnel {
     /// IPv4 /30 inside the tunnel, within 169.254.21.0-169.254.22.255. AWS takes the first host, Azure the second. Default:
     /// a free one is chosen once and kept in status. Cannot be changed.
     #[serde(default, rename = "insideCIDR", skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 9, max = 18))]
+    #[schemars(length(max = 43))]
     #[x_kube(
         validation = rules::cidr_format(),
         validation = rules::cidr_canonical(),
@@ -459,8 +459,7 @@ const fn default_dpd() -> i64 {
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = rules::managed_xor_ref("gateway", "gatewayRef"),
-    validation = rules::fixed_presence("gateway", "a pair stays with its gateway; make a new VpnPair"),
-    validation = rules::immutable_optional("gatewayRef", "a pair stays with its gateway; make a new VpnPair"),
+    validation = rules::fixed_choice("gateway", "gatewayRef", "a pair stays with its gateway; make a new VpnPair"),
     validation = rules::immutable("virtualNetworkRef", "a gateway cannot move; make a new VpnPair for the other virtual network"),
     validation = rules::immutable("virtualPrivateGatewayRef", "the VPN connections cannot move; make a new VpnPair for the other gateway")
 )]
