@@ -60,8 +60,16 @@ fn aws(_world: &World) -> Value {
     json!({})
 }
 
-fn megaport(_world: &World) -> Value {
-    json!({})
+fn megaport(world: &World) -> Value {
+    let m = &world.megaport;
+    json!({
+        "accessKey": m.causeway.access_key,
+        "secretKey": m.causeway.secret_key.expose(),
+        "companyUID": m.company_uid,
+        "locationID": m.location_id,
+        "awsPortUIDs": m.aws_port_uids(),
+        "azurePeeringLocation": m.azure_peering_location,
+    })
 }
 
 fn human_azure(_world: &World) -> Value {
@@ -72,6 +80,7 @@ fn human_aws(_world: &World) -> Value {
     json!({})
 }
 
-fn human_megaport(_world: &World) -> Value {
-    json!({})
+fn human_megaport(world: &World) -> Value {
+    let key = &world.megaport.human;
+    json!({"accessKey": key.access_key, "secretKey": key.secret_key.expose()})
 }

@@ -2,6 +2,7 @@
 
 use super::Refusal;
 use crate::aws::partner;
+use crate::megaport;
 use crate::sandbox::Sandbox;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -15,6 +16,8 @@ pub enum Happening {
         /// `dxvif-…`
         vif: String,
     },
+    /// Megaport's AWS ports get new UIDs; the old ones vanish from the list.
+    PortRotation {},
 }
 
 impl Sandbox {
@@ -29,6 +32,10 @@ impl Sandbox {
                 }
                 partner::release_vif(s, vif);
                 Ok(json!({"vif": vif}))
+            }
+            Happening::PortRotation {} => {
+                megaport::rotate_ports(s);
+                Ok(json!({"rotated": s.megaport.rotated}))
             }
         })
     }

@@ -27,16 +27,16 @@ fn presented(req: &Req) -> Option<(String, String)> {
     let basic = req
         .header("authorization")
         .and_then(|h| h.strip_prefix("Basic "))
-        .and_then(|b| base64::engine::general_purpose::STANDARD.decode(b.trim()).ok())
+        .and_then(|b| {
+            base64::engine::general_purpose::STANDARD
+                .decode(b.trim())
+                .ok()
+        })
         .and_then(|b| String::from_utf8(b).ok())
         .and_then(|t| t.split_once(':').map(|(a, s)| (a.to_owned(), s.to_owned())));
     basic.or_else(|| {
         let form = req.form();
-        let of = |name: &str| {
-            form.iter()
-                .find(|(k, _)| k == name)
-                .map(|(_, v)| v.clone())
-        };
+        let of = |name: &str| form.iter().find(|(k, _)| k == name).map(|(_, v)| v.clone());
         Some((of("client_id")?, of("client_secret")?))
     })
 }

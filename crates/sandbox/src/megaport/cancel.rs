@@ -18,11 +18,16 @@ pub fn action(state: &mut State, call: &Call, req: &Req, uid: &str, action: &str
         "CANCEL_NOW" => {}
         // Cancel-later and restore are gone (§5).
         "CANCEL" | "UN_CANCEL" => {
-            return Err(Refusal::forbidden(format!("Action [{action}] is not permitted")));
+            return Err(Refusal::forbidden(format!(
+                "Action [{action}] is not permitted"
+            )));
         }
         _ => return Err(Refusal::bad(format!("Action [{action}] is not known"))),
     }
-    let service = state.megaport.service(uid).ok_or_else(|| Refusal::no_service(uid))?;
+    let service = state
+        .megaport
+        .service(uid)
+        .ok_or_else(|| Refusal::no_service(uid))?;
     if !service.status.attached() {
         return Err(Refusal::bad(format!(
             "Service {uid} is {} and cannot be cancelled",
@@ -30,17 +35,24 @@ pub fn action(state: &mut State, call: &Call, req: &Req, uid: &str, action: &str
         )));
     }
     if state.megaport.mcrs.contains_key(uid) {
-        let safe = req.query("safeDelete").is_some_and(|v| v.eq_ignore_ascii_case("true"));
+        let safe = req
+            .query("safeDelete")
+            .is_some_and(|v| v.eq_ignore_ascii_case("true"));
         cancel_mcr(state, call, uid, safe)?;
     } else {
         cancel_vxc(state, call, uid)?;
     }
-    ok(format!("Action [CANCEL_NOW Service {uid}] has been done."), Value::Null)
+    ok(
+        format!("Action [CANCEL_NOW Service {uid}] has been done."),
+        Value::Null,
+    )
 }
 
 fn not_locked(state: &State, uid: &str) -> Result<(), Refusal> {
     if state.megaport.service(uid).is_some_and(|s| s.locked) {
-        return Err(Refusal::bad(format!("Service {uid} is locked and cannot be cancelled")));
+        return Err(Refusal::bad(format!(
+            "Service {uid} is locked and cannot be cancelled"
+        )));
     }
     Ok(())
 }
@@ -117,7 +129,10 @@ fn far_names(state: &State, vxc: &Vxc) -> Vec<String> {
 fn remove_vxc(state: &mut State, vxc: &Vxc, status: Status) {
     let now = state.now;
     let uid = vxc.service.uid.clone();
-    let release = state.duration(durations::PREFIX_LIST_RELEASE.0, durations::PREFIX_LIST_RELEASE.1);
+    let release = state.duration(
+        durations::PREFIX_LIST_RELEASE.0,
+        durations::PREFIX_LIST_RELEASE.1,
+    );
     if let Some(v) = state.megaport.vxcs.get_mut(&uid) {
         v.service.status = status;
         v.service.terminated = Some(now);
@@ -222,7 +237,9 @@ fn cancel_mcr(state: &mut State, call: &Call, uid: &str, safe: bool) -> Result<(
     let days = state.duration(durations::TOMBSTONE.0, durations::TOMBSTONE.1);
     state.schedule(
         now.plus_secs(days),
-        state::Event::Megaport(Event::Forgotten { uid: uid.to_owned() }),
+        state::Event::Megaport(Event::Forgotten {
+            uid: uid.to_owned(),
+        }),
     );
     Ok(())
 }
@@ -234,12 +251,21 @@ pub fn set_lock(state: &mut State, uid: &str, on: bool) -> Reply {
         .service_mut(uid)
         .ok_or_else(|| Refusal::no_service(uid))?;
     if on && service.status != Status::Live {
-        return Err(Refusal::bad(format!("Service {uid} must be live to be locked")));
+        return Err(Refusal::bad(format!(
+            "Service {uid} must be live to be locked"
+        )));
     }
     if service.locked == on {
         let word = if on { "already" } else { "not" };
         return Err(Refusal::bad(format!("Service {uid} is {word} locked")));
     }
     service.locked = on;
-    ok(if on { "Service locked" } else { "Service unlocked" }, Value::Null)
+    ok(
+        if on {
+            "Service locked"
+        } else {
+            "Service unlocked"
+        },
+        Value::Null,
+    )
 }

@@ -12,19 +12,34 @@ use crate::wire::Call;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// A field of a change: as it was, or set to a value or to none. (An option of an option would not survive JSON.)
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+enum Set<T> {
+    #[default]
+    Keep,
+    To(Option<T>),
+}
+
+impl<T> Set<T> {
+    fn apply(self, field: &mut Option<T>) {
+        if let Self::To(new) = self {
+            *field = new;
+        }
+    }
+}
+
 /// What a change of a VXC will apply.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct VxcChange {
     name: Option<String>,
     rate: Option<u32>,
-    /// `Some(None)` clears it.
-    cost_centre: Option<Option<String>>,
+    cost_centre: Set<String>,
     term: Option<u32>,
     shutdown: Option<bool>,
-    a_vlan: Option<Option<u16>>,
-    a_inner: Option<Option<u16>>,
-    b_vlan: Option<Option<u16>>,
-    b_inner: Option<Option<u16>>,
+    a_vlan: Set<u16>,
+    a_inner: Set<u16>,
+    b_vlan: Set<u16>,
+    b_inner: Set<u16>,
     /// Replaces everything there was (§4.5): a session without `password` has none afterwards.
     interfaces: Option<Vec<Interface>>,
     b_interfaces: Option<Vec<Interface>>,
@@ -34,7 +49,7 @@ pub struct VxcChange {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct McrChange {
     name: Option<String>,
-    cost_centre: Option<Option<String>>,
+    cost_centre: Set<String>,
     visible: Option<bool>,
     term: Option<u32>,
     asn: Option<u32>,
@@ -68,19 +83,31 @@ struct McrUpdate {
     asn: Option<u32>,
 }
 
+fn cost_centre(new: Option<String>) -> Result<Set<String>, Refusal> {
+    Ok(match new {
+        None => Set::Keep,
+        some => Set::To(order::check_cost_centre(some)?),
+    })
+}
+
 fn longer_term(old: u32, new: Option<u32>) -> Result<Option<u32>, Refusal> {
     let Some(new) = new.filter(|t| *t != 0 && *t != old) else {
         return Ok(None);
     };
     let new = order::check_term(Some(new))?;
     if new < old {
-        return Err(Refusal::conflict("Service term cannot be extended.", Value::Null));
+        return Err(Refusal::conflict(
+            "Service term cannot be extended.",
+            Value::Null,
+        ));
     }
     Ok(Some(new))
 }
 
 fn unprovisioned(uid: &str) -> Refusal {
-    Refusal::bad(format!("Product {uid} - Service must be correctly provisioned to update"))
+    Refusal::bad(format!(
+        "Product {uid} - Service must be correctly provisioned to update"
+    ))
 }
 
 /// `PUT /v3/product/vxc/{uid}`.
@@ -130,7 +157,10 @@ pub fn vxc(state: &mut State, call: &Call, uid: &str, body: Value) -> Reply {
             change: Box::new(change),
         }),
     );
-    ok(format!("Product [{uid}] has been updated"), read::vxc(state, &vxc))
+    ok(
+        format!("Product [{uid}] has been updated"),
+        read::vxc(state, &vxc),
+    )
 }
 
 fn vxc_change(state: &State, vxc: &Vxc, mcr: &Mcr, u: VxcUpdate) -> Result<VxcChange, Refusal> {
@@ -139,13 +169,19 @@ fn vxc_change(state: &State, vxc: &Vxc, mcr: &Mcr, u: VxcUpdate) -> Result<VxcCh
         match &vxc.cloud {
             // Fixed after deployment (§3.5).
             Cloud::AwsHc(_) if rate != vxc.rate => {
-                return Err(Refusal::bad("AWSHC: the rate limit of a hosted connection cannot be changed"));
+                return Err(Refusal::bad(
+                    "AWSHC: the rate limit of a hosted connection cannot be changed",
+                ));
             }
             Cloud::Aws(_) if rate > 5000 => {
-                return Err(Refusal::invalid("rateLimit is more than a hosted virtual interface has"));
+                return Err(Refusal::invalid(
+                    "rateLimit is more than a hosted virtual interface has",
+                ));
             }
             Cloud::Azure(a) if rate > a.bandwidth => {
-                return Err(Refusal::invalid("rateLimit is more than the circuit's bandwidth"));
+                return Err(Refusal::invalid(
+                    "rateLimit is more than the circuit's bandwidth",
+                ));
             }
             _ if rate == 0 || rate > mcr.speed => {
                 return Err(Refusal::invalid("rateLimit is out of range"));
@@ -153,9 +189,17 @@ fn vxc_change(state: &State, vxc: &Vxc, mcr: &Mcr, u: VxcUpdate) -> Result<VxcCh
             _ => {}
         }
     }
-    for (end, wanted) in [(&vxc.a, &u.a_end_product_uid), (&vxc.b, &u.b_end_product_uid)] {
-        if wanted.as_ref().is_some_and(|w| !w.is_empty() && *w != end.product) {
-            return Err(Refusal::invalid("this VXC cannot be moved to another product"));
+    for (end, wanted) in [
+        (&vxc.a, &u.a_end_product_uid),
+        (&vxc.b, &u.b_end_product_uid),
+    ] {
+        if wanted
+            .as_ref()
+            .is_some_and(|w| !w.is_empty() && *w != end.product)
+        {
+            return Err(Refusal::invalid(
+                "this VXC cannot be moved to another product",
+            ));
         }
     }
     if cloud && u.b_end_vlan.is_some() {
@@ -166,30 +210,36 @@ fn vxc_change(state: &State, vxc: &Vxc, mcr: &Mcr, u: VxcUpdate) -> Result<VxcCh
     {
         return Err(Refusal::bad("AWS: vlan update not supported"));
     }
-    let outer = |wish: Option<i64>, old: Option<u16>, port: &str| -> Result<Option<Option<u16>>, Refusal> {
+    let outer = |wish: Option<i64>, old: Option<u16>, port: &str| -> Result<Set<u16>, Refusal> {
         let Some(wish) = wish else {
-            return Ok(None);
+            return Ok(Set::Keep);
         };
         match Vlan::parse(Some(wish))? {
-            Vlan::Auto => Ok(None),
-            Vlan::Untagged => Ok(Some(None)),
-            Vlan::Tag(v) if Some(v) == old => Ok(None),
+            Vlan::Auto => Ok(Set::Keep),
+            Vlan::Untagged => Ok(Set::To(None)),
+            Vlan::Tag(v) if Some(v) == old => Ok(Set::Keep),
             Vlan::Tag(v) => match order::taken(state, port, v) {
-                Some(id) => Err(Refusal::bad(format!("VLAN {v} not available on service ID {id}"))),
-                None => Ok(Some(Some(v))),
+                Some(id) => Err(Refusal::bad(format!(
+                    "VLAN {v} not available on service ID {id}"
+                ))),
+                None => Ok(Set::To(Some(v))),
             },
         }
     };
-    let inner = |wish: Option<i64>| -> Result<Option<Option<u16>>, Refusal> {
-        wish.map(|w| {
-            Ok(match Vlan::parse(Some(w))? {
-                Vlan::Tag(v) => Some(v),
-                Vlan::Auto | Vlan::Untagged => None,
-            })
-        })
-        .transpose()
+    let inner = |wish: Option<i64>| -> Result<Set<u16>, Refusal> {
+        let Some(wish) = wish else {
+            return Ok(Set::Keep);
+        };
+        Ok(Set::To(match Vlan::parse(Some(wish))? {
+            Vlan::Tag(v) => Some(v),
+            Vlan::Auto | Vlan::Untagged => None,
+        }))
     };
-    let interfaces = match u.a_end_config.as_ref().filter(|c| c.get("interfaces").is_some()) {
+    let interfaces = match u
+        .a_end_config
+        .as_ref()
+        .filter(|c| c.get("interfaces").is_some())
+    {
         None => None,
         Some(c) => {
             let new = vrouter::interfaces(Some(c), mcr)?;
@@ -216,10 +266,7 @@ fn vxc_change(state: &State, vxc: &Vxc, mcr: &Mcr, u: VxcUpdate) -> Result<VxcCh
     Ok(VxcChange {
         name: u.name.filter(|n| !n.is_empty()),
         rate: u.rate_limit,
-        cost_centre: u
-            .cost_centre
-            .map(|c| order::check_cost_centre(Some(c)))
-            .transpose()?,
+        cost_centre: cost_centre(u.cost_centre)?,
         term: longer_term(vxc.service.term, u.term)?,
         shutdown: u.shutdown,
         a_vlan: outer(u.a_end_vlan, vxc.a.vlan, &vxc.a.product)?,
@@ -244,13 +291,13 @@ pub fn vxc_changed(state: &mut State, uid: &str, op: u64, c: VxcChange) {
     }
     put(&mut v.service.name, c.name);
     put(&mut v.rate, c.rate);
-    put(&mut v.service.cost_centre, c.cost_centre);
+    c.cost_centre.apply(&mut v.service.cost_centre);
     put(&mut v.service.term, c.term);
     put(&mut v.shutdown, c.shutdown);
-    put(&mut v.a.vlan, c.a_vlan);
-    put(&mut v.a.inner, c.a_inner);
-    put(&mut v.b.vlan, c.b_vlan);
-    put(&mut v.b.inner, c.b_inner);
+    c.a_vlan.apply(&mut v.a.vlan);
+    c.a_inner.apply(&mut v.a.inner);
+    c.b_vlan.apply(&mut v.b.vlan);
+    c.b_inner.apply(&mut v.b.inner);
     put(&mut v.a.interfaces, c.interfaces);
     put(&mut v.b.interfaces, c.b_interfaces);
 }
@@ -270,7 +317,11 @@ pub fn mcr(state: &mut State, call: &Call, uid: &str, body: Value) -> Reply {
         .vxcs
         .values()
         .any(|v| v.touches(uid) && v.service.status.attached());
-    let asn = u.asn.filter(|a| *a != mcr.asn).map(order::check_asn).transpose()?;
+    let asn = u
+        .asn
+        .filter(|a| *a != mcr.asn)
+        .map(order::check_asn)
+        .transpose()?;
     if asn.is_some() && attached {
         return Err(Refusal::bad(
             "Cannot update ASN while VXCs are attached to this MCR. Remove them first.",
@@ -279,10 +330,7 @@ pub fn mcr(state: &mut State, call: &Call, uid: &str, body: Value) -> Reply {
     let change = McrChange {
         name: u.name.filter(|n| !n.is_empty()),
         // Always sent by clients; an empty text clears it (§4.5).
-        cost_centre: u
-            .cost_centre
-            .map(|c| order::check_cost_centre(Some(c)))
-            .transpose()?,
+        cost_centre: cost_centre(u.cost_centre)?,
         visible: u.marketplace_visibility,
         term: longer_term(mcr.service.term, u.term)?,
         asn,
@@ -317,7 +365,10 @@ pub fn mcr(state: &mut State, call: &Call, uid: &str, body: Value) -> Reply {
             change,
         }),
     );
-    ok(format!("Product [{uid}] has been updated"), read::mcr(state, &mcr))
+    ok(
+        format!("Product [{uid}] has been updated"),
+        read::mcr(state, &mcr),
+    )
 }
 
 pub fn mcr_changed(state: &mut State, uid: &str, op: u64, c: McrChange) {
@@ -329,9 +380,7 @@ pub fn mcr_changed(state: &mut State, uid: &str, op: u64, c: McrChange) {
     if let Some(n) = c.name {
         m.service.name = n;
     }
-    if let Some(x) = c.cost_centre {
-        m.service.cost_centre = x;
-    }
+    c.cost_centre.apply(&mut m.service.cost_centre);
     if let Some(v) = c.visible {
         m.marketplace_visibility = v;
     }

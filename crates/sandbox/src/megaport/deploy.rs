@@ -57,7 +57,10 @@ fn after(state: &mut State, seconds: f64, event: Event) {
 /// `POST /v3/networkdesign/validate`: the price of each item.
 pub fn validate(state: &State, design: &Value) -> Reply {
     let drafts = order::check(state, design)?;
-    let items: Vec<Value> = drafts.iter().map(|d| super::prices::quote(state, d)).collect();
+    let items: Vec<Value> = drafts
+        .iter()
+        .map(|d| super::prices::quote(state, d))
+        .collect();
     ok("Validation passed", Value::Array(items))
 }
 
@@ -183,7 +186,14 @@ fn buy_mcr(state: &mut State, call: &Call, m: McrDraft, fails: bool) -> (String,
             mcrs: std::slice::from_ref(&uid),
         },
     );
-    after(state, seconds, Event::McrConfigured { uid: uid.clone(), op });
+    after(
+        state,
+        seconds,
+        Event::McrConfigured {
+            uid: uid.clone(),
+            op,
+        },
+    );
     let item = json!({
         "technicalServiceUid": uid,
         "serviceName": m.name,
@@ -205,7 +215,13 @@ fn pick_vlan(state: &mut State, port: &str) -> Option<u16> {
     None
 }
 
-fn buy_vxc(state: &mut State, call: &Call, v: VxcDraft, fails: bool, waited: &mut f64) -> (String, Value) {
+fn buy_vxc(
+    state: &mut State,
+    call: &Call,
+    v: VxcDraft,
+    fails: bool,
+    waited: &mut f64,
+) -> (String, Value) {
     let ordered = Ordered {
         name: &v.name,
         term: v.term,
@@ -270,7 +286,14 @@ fn buy_vxc(state: &mut State, call: &Call, v: VxcDraft, fails: bool, waited: &mu
             mcrs: &mcrs,
         },
     );
-    after(state, seconds, Event::VxcConfigured { uid: uid.clone(), op });
+    after(
+        state,
+        seconds,
+        Event::VxcConfigured {
+            uid: uid.clone(),
+            op,
+        },
+    );
     (format!("VXC [{uid}] created."), confirmation)
 }
 
@@ -301,7 +324,14 @@ pub fn mcr_configured(state: &mut State, uid: &str, op: u64) {
             mcrs: &names,
         },
     );
-    after(state, seconds, Event::McrLive { uid: uid.to_owned(), op });
+    after(
+        state,
+        seconds,
+        Event::McrLive {
+            uid: uid.to_owned(),
+            op,
+        },
+    );
 }
 
 pub fn mcr_live(state: &mut State, uid: &str, op: u64) {
@@ -340,7 +370,7 @@ pub fn vxc_configured(state: &mut State, uid: &str, op: u64) {
     let mut vxc = vxc.clone();
     // A port that was rotated between order and deployment (§8.3).
     if let Some(p) = ports::aws(state, &vxc.b.product) {
-        vxc.b.product = p.product_uid.clone();
+        vxc.b.product.clone_from(&p.product_uid);
     }
     let emerged = cloud_side(state, &mut vxc);
     let mcrs = vxc.mcrs();
@@ -372,7 +402,14 @@ pub fn vxc_configured(state: &mut State, uid: &str, op: u64) {
             mcrs: &mcrs,
         },
     );
-    after(state, seconds, Event::VxcLive { uid: uid.to_owned(), op });
+    after(
+        state,
+        seconds,
+        Event::VxcLive {
+            uid: uid.to_owned(),
+            op,
+        },
+    );
 }
 
 /// Makes the far side of a VXC; answers the ID of what appears in AWS.
@@ -419,7 +456,9 @@ fn cloud_side(state: &mut State, vxc: &mut Vxc) -> Option<String> {
             Some(id)
         }
         Cloud::AwsHc(c) => {
-            let id = partner::allocate_connection(state, &c.owner, &c.name, &region, &location, vlan, vxc.rate);
+            let id = partner::allocate_connection(
+                state, &c.owner, &c.name, &region, &location, vlan, vxc.rate,
+            );
             c.connection = Some(id.clone());
             Some(id)
         }

@@ -3,7 +3,10 @@
 
 use super::durations;
 use super::envelope::{Refusal, Reply, ok, pending};
-use crate::net::{self, table::{Origin, Row}};
+use crate::net::{
+    self,
+    table::{Origin, Row},
+};
 use crate::state::State;
 use crate::time::SimTime;
 use crate::wire::{Req, Res};
@@ -53,19 +56,28 @@ pub fn submit(state: &mut State, req: &Req, mcr: &str, kind: &str) -> Reply {
         .status
         .ready();
     if !live {
-        return Err(Refusal::bad(format!("Service {mcr} must be live for diagnostics")));
+        return Err(Refusal::bad(format!(
+            "Service {mcr} must be live for diagnostics"
+        )));
     }
     let filter = match req.query("ip_address").filter(|t| !t.is_empty()) {
         None => None,
         Some(t) => Some(
             t.parse::<Ipv4Net>()
                 .or_else(|_| t.parse::<Ipv4Addr>().map(Ipv4Net::from))
-                .map_err(|_| Refusal::invalid(format!("ip_address '{t}' is not an address or a prefix")))?,
+                .map_err(|_| {
+                    Refusal::invalid(format!("ip_address '{t}' is not an address or a prefix"))
+                })?,
         ),
     };
-    let (peer, destination) = (address(req, "peer_ip_address")?, address(req, "destination_address")?);
+    let (peer, destination) = (
+        address(req, "peer_ip_address")?,
+        address(req, "destination_address")?,
+    );
     let direction = req.query("direction").unwrap_or_default();
-    if kind == "routes/bgp/neighbor" && (peer.is_none() || !matches!(direction, "RECEIVED" | "ADVERTISED")) {
+    if kind == "routes/bgp/neighbor"
+        && (peer.is_none() || !matches!(direction, "RECEIVED" | "ADVERTISED"))
+    {
         return Err(Refusal::invalid(
             "direction (RECEIVED or ADVERTISED) and peer_ip_address are required",
         ));
@@ -96,7 +108,11 @@ pub fn submit(state: &mut State, req: &Req, mcr: &str, kind: &str) -> Reply {
         result: None,
     };
     let routes = kind.starts_with("routes/");
-    if routes && !req.query("async").is_some_and(|v| v.eq_ignore_ascii_case("true")) {
+    if routes
+        && !req
+            .query("async")
+            .is_some_and(|v| v.eq_ignore_ascii_case("true"))
+    {
         // The deprecated synchronous mode.
         let data = run(state, &query);
         return ok("Diagnostics", data);
@@ -174,7 +190,10 @@ fn vxc_of_peer(state: &State, mcr: &str, peer: Ipv4Addr) -> Option<String> {
         .vxcs
         .values()
         .filter(|v| v.service.status.attached() && v.a.product == mcr)
-        .find(|v| v.sessions().any(|b| b.peer_ip_address == std::net::IpAddr::V4(peer)))
+        .find(|v| {
+            v.sessions()
+                .any(|b| b.peer_ip_address == std::net::IpAddr::V4(peer))
+        })
         .map(|v| v.service.uid.clone())
 }
 

@@ -27,7 +27,11 @@ impl Refusal {
     /// 400 for a bad order or change; `data` says what is wrong.
     pub fn invalid(what: impl Into<String>) -> Self {
         let what = what.into();
-        Self::new(400, format!("Validation failed - {what}"), Value::String(what))
+        Self::new(
+            400,
+            format!("Validation failed - {what}"),
+            Value::String(what),
+        )
     }
     /// 400 with a message that clients match on, and nothing else.
     pub fn bad(message: impl Into<String>) -> Self {

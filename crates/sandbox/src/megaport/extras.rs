@@ -12,8 +12,14 @@ use serde_json::{Value, json};
 
 /// `GET /v2/product/{uid}/tags`: `data` is never null (megaport.md §13.6).
 pub fn tags(state: &State, uid: &str) -> Reply {
-    let s = state.megaport.service(uid).ok_or_else(|| Refusal::no_service(uid))?;
-    ok("Resource tags of the product", json!({"resourceTags": s.tags}))
+    let s = state
+        .megaport
+        .service(uid)
+        .ok_or_else(|| Refusal::no_service(uid))?;
+    ok(
+        "Resource tags of the product",
+        json!({"resourceTags": s.tags}),
+    )
 }
 
 /// `PUT /v2/product/{uid}/tags` replaces all of them.
@@ -21,7 +27,9 @@ pub fn put_tags(state: &mut State, uid: &str, body: &Value) -> Reply {
     let list = body.get("resourceTags").cloned().filter(|l| !l.is_null());
     let tags: Vec<Tag> = match list {
         None => Vec::new(),
-        Some(l) => serde_json::from_value(l).map_err(|e| Refusal::invalid(format!("resourceTags: {e}")))?,
+        Some(l) => {
+            serde_json::from_value(l).map_err(|e| Refusal::invalid(format!("resourceTags: {e}")))?
+        }
     };
     let tags = order::check_tags(tags)?;
     let s = state
@@ -34,7 +42,8 @@ pub fn put_tags(state: &mut State, uid: &str, body: &Value) -> Reply {
 
 /// `POST /v3/product/{uid}/addon` and `PUT …/addon/{addOnUid}` (§7.2). The router is not ready meanwhile.
 pub fn add_on(state: &mut State, mcr: &str, existing: Option<&str>, body: Value) -> Reply {
-    let o: AddOnOrder = serde_json::from_value(body).map_err(|e| Refusal::invalid(format!("add-on: {e}")))?;
+    let o: AddOnOrder =
+        serde_json::from_value(body).map_err(|e| Refusal::invalid(format!("add-on: {e}")))?;
     let Some(m) = state.megaport.mcrs.get(mcr) else {
         return Err(Refusal::no_service(mcr));
     };
@@ -144,7 +153,11 @@ pub fn ipsec(state: &State, mcr: &str) -> Reply {
     let configured: Vec<Value> = vxcs
         .into_iter()
         .map(|uid| {
-            let of: Vec<&Value> = tunnels.iter().filter(|(v, _)| v == uid).map(|(_, t)| t).collect();
+            let of: Vec<&Value> = tunnels
+                .iter()
+                .filter(|(v, _)| v == uid)
+                .map(|(_, t)| t)
+                .collect();
             json!({"productUid": uid, "tunnels": of})
         })
         .collect();
@@ -158,7 +171,10 @@ pub fn ipsec(state: &State, mcr: &str) -> Reply {
 /// `GET /v2/product/{mcr2|vxc}/{uid}/telemetry` (§7.4): not in the envelope; samples of five minutes. No traffic is
 /// simulated, so bits and packets are zero; speed is what was ordered.
 pub fn telemetry(state: &State, req: &Req, uid: &str) -> Reply {
-    let s = state.megaport.service(uid).ok_or_else(|| Refusal::no_service(uid))?;
+    let s = state
+        .megaport
+        .service(uid)
+        .ok_or_else(|| Refusal::no_service(uid))?;
     let number = |name: &str| req.query(name).and_then(|t| t.parse::<i64>().ok());
     let to = number("to").unwrap_or(state.now.0).min(state.now.0);
     let from = number("from").unwrap_or(to - 3_600_000).max(s.created.0);
@@ -176,7 +192,11 @@ pub fn telemetry(state: &State, req: &Req, uid: &str) -> Reply {
             "BITS" => (0, "Mbps", "Megabits per second"),
             "PACKETS" => (0, "pps", "Packets per second"),
             "SPEED" => (speed, "Mbps", "Megabits per second"),
-            other => return Err(Refusal::invalid(format!("telemetry type {other} is not known"))),
+            other => {
+                return Err(Refusal::invalid(format!(
+                    "telemetry type {other} is not known"
+                )));
+            }
         };
         // Bounded: at most a month of samples.
         let samples: Vec<Value> = (from / STEP + 1..=to / STEP)
@@ -218,7 +238,10 @@ pub fn approvals(req: &Req) -> Reply {
 pub fn events(req: &Req, states: &[&str]) -> Reply {
     let asked = req.query("state").unwrap_or_default();
     if !states.contains(&asked) {
-        return Err(Refusal::invalid(format!("state must be one of {}", states.join(", "))));
+        return Err(Refusal::invalid(format!(
+            "state must be one of {}",
+            states.join(", ")
+        )));
     }
     Ok(Res::json(200, &json!([])))
 }

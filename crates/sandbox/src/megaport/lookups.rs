@@ -74,7 +74,10 @@ pub fn locations(state: &State, req: &Req) -> Reply {
 pub fn regions(state: &State) -> Reply {
     let mut countries: Vec<Value> = Vec::new();
     for l in &state.world.megaport.locations {
-        if countries.iter().any(|c| c.get("code") == Some(&json!(l.market))) {
+        if countries
+            .iter()
+            .any(|c| c.get("code") == Some(&json!(l.market)))
+        {
             continue;
         }
         let sites = state
@@ -102,7 +105,8 @@ pub fn regions(state: &State) -> Reply {
 
 /// `GET /v2/dropdowns/partner/megaports[?connectType=&vxcPermitted=]`; Azure ports are in it too (§13.10).
 pub fn partner_ports(state: &State, req: &Req) -> Reply {
-    let company = |name: &str, n: u8| (name.to_owned(), format!("0c1a0000-0000-4000-8000-{n:012x}"));
+    let company =
+        |name: &str, n: u8| (name.to_owned(), format!("0c1a0000-0000-4000-8000-{n:012x}"));
     let (aws, aws_uid) = company("AWS", 1);
     let (azure, azure_uid) = company("Azure ExpressRoute", 2);
     let mut list: Vec<Value> = state
@@ -146,7 +150,9 @@ pub fn partner_ports(state: &State, req: &Req) -> Reply {
         }
     }
     let kind = req.query("connectType");
-    let permitted = req.query("vxcPermitted").map(|v| v.eq_ignore_ascii_case("true"));
+    let permitted = req
+        .query("vxcPermitted")
+        .map(|v| v.eq_ignore_ascii_case("true"));
     list.retain(|p| {
         kind.is_none_or(|k| p.get("connectType").and_then(Value::as_str) == Some(k))
             && permitted.is_none_or(|w| p.get("vxcPermitted").and_then(Value::as_bool) == Some(w))
@@ -157,16 +163,19 @@ pub fn partner_ports(state: &State, req: &Req) -> Reply {
 /// `GET /v2/secure/azure/{key}` (§2.3).
 pub fn secure_key(state: &State, partner: &str, key: &str) -> Reply {
     if partner != "azure" {
-        return Err(Refusal::bad(format!("Lookup of {partner} keys is not available")));
+        return Err(Refusal::bad(format!(
+            "Lookup of {partner} keys is not available"
+        )));
     }
-    let circuit = provider_side::lookup(state, key)
-        .ok_or_else(|| Refusal::bad(format!("No ExpressRoute circuit was found for service key {key}")))?;
-    let pair = state
-        .world
-        .megaport
-        .azure_ports
-        .iter()
-        .find(|p| p.peering_location.eq_ignore_ascii_case(&circuit.peering_location));
+    let circuit = provider_side::lookup(state, key).ok_or_else(|| {
+        Refusal::bad(format!(
+            "No ExpressRoute circuit was found for service key {key}"
+        ))
+    })?;
+    let pair = state.world.megaport.azure_ports.iter().find(|p| {
+        p.peering_location
+            .eq_ignore_ascii_case(&circuit.peering_location)
+    });
     let country = |id| {
         state
             .world

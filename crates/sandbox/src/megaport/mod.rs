@@ -20,6 +20,7 @@ use types::{AddOn, Cloud, Mcr, Service, Status, Vxc};
 pub mod auth;
 mod cancel;
 mod change;
+mod csp;
 mod deploy;
 mod diagnostics;
 pub mod durations;
@@ -43,17 +44,45 @@ pub use ports::rotate as rotate_ports;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase")]
 pub enum Event {
-    McrConfigured { uid: String, op: u64 },
-    McrLive { uid: String, op: u64 },
-    McrChanged { uid: String, op: u64, change: change::McrChange },
-    AddOnDone { uid: String, op: u64, add_on: AddOn },
-    VxcConfigured { uid: String, op: u64 },
-    VxcLive { uid: String, op: u64 },
-    VxcChanged { uid: String, op: u64, change: Box<change::VxcChange> },
+    McrConfigured {
+        uid: String,
+        op: u64,
+    },
+    McrLive {
+        uid: String,
+        op: u64,
+    },
+    McrChanged {
+        uid: String,
+        op: u64,
+        change: change::McrChange,
+    },
+    AddOnDone {
+        uid: String,
+        op: u64,
+        add_on: AddOn,
+    },
+    VxcConfigured {
+        uid: String,
+        op: u64,
+    },
+    VxcLive {
+        uid: String,
+        op: u64,
+    },
+    VxcChanged {
+        uid: String,
+        op: u64,
+        change: Box<change::VxcChange>,
+    },
     /// A VXC that went with its MCR is decommissioned.
-    CascadeDone { uid: String },
+    CascadeDone {
+        uid: String,
+    },
     /// A tombstone's time is over.
-    Forgotten { uid: String },
+    Forgotten {
+        uid: String,
+    },
 }
 
 /// This provider's objects.
@@ -132,7 +161,8 @@ pub fn identify(state: &State, listener: Listener, req: &Req) -> Result<Call, Bo
         principal,
     };
     if listener == Listener::MegaportAuth {
-        let known = req.method == http::Method::POST && req.path.trim_end_matches('/') == "/oauth2/token";
+        let known =
+            req.method == http::Method::POST && req.path.trim_end_matches('/') == "/oauth2/token";
         return if known {
             let who = auth::principal(state, req);
             Ok(call("POST /oauth2/token".into(), false, None, who))
@@ -141,7 +171,10 @@ pub fn identify(state: &State, listener: Listener, req: &Req) -> Result<Call, Bo
         };
     }
     let Some(principal) = auth::bearer(state, req) else {
-        return Err(Box::new(error(401, "Access token is missing, unknown or expired")));
+        return Err(Box::new(error(
+            401,
+            "Access token is missing, unknown or expired",
+        )));
     };
     let Some((route, operation)) = route::route(req) else {
         return Err(Box::new(error(404, "No such resource")));
@@ -157,10 +190,17 @@ pub fn identify(state: &State, listener: Listener, req: &Req) -> Result<Call, Bo
 fn ordered(body: &Value) -> Option<String> {
     let design = body.get("networkDesign").unwrap_or(body);
     let first = design.get(0)?;
-    let name = |v: &Value| v.get("productName").and_then(Value::as_str).map(str::to_owned);
+    let name = |v: &Value| {
+        v.get("productName")
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
     match first.get("associatedVxcs").and_then(|v| v.get(0)) {
         Some(vxc) => {
-            let uid = first.get("productUid").and_then(Value::as_str).unwrap_or_default();
+            let uid = first
+                .get("productUid")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
             Some(format!("{uid}/{}", name(vxc).unwrap_or_default()))
         }
         None => name(first),
@@ -184,7 +224,10 @@ pub fn handle(state: &mut State, listener: Listener, call: &Call, req: &Req) -> 
 }
 
 fn carry_out(state: &mut State, call: &Call, req: &Req, route: Route) -> Reply {
-    let body = || req.json().ok_or_else(|| Refusal::bad("The request body is not valid JSON"));
+    let body = || {
+        req.json()
+            .ok_or_else(|| Refusal::bad("The request body is not valid JSON"))
+    };
     match route {
         Route::Locations => lookups::locations(state, req),
         Route::Rtt => envelope::ok("Round trip times", Value::Array(Vec::new())),
@@ -236,17 +279,21 @@ fn carry_out(state: &mut State, call: &Call, req: &Req, route: Route) -> Reply {
         Route::IpSec(mcr) => extras::ipsec(state, &mcr),
         Route::Telemetry { uid, .. } => extras::telemetry(state, req, &uid),
         Route::Approvals => extras::approvals(req),
-        Route::Approve { uid, .. } => Err(Refusal::missing(format!("Order approval {uid} was not found"))),
-        Route::Maintenance => extras::events(req, &["Scheduled", "Running", "Completed", "Cancelled"]),
+        Route::Approve { uid, .. } => Err(Refusal::missing(format!(
+            "Order approval {uid} was not found"
+        ))),
+        Route::Maintenance => {
+            extras::events(req, &["Scheduled", "Running", "Completed", "Cancelled"])
+        }
         Route::Outage => extras::events(req, &["Ongoing", "Resolved"]),
     }
 }
 
 /// A trace ID that does not use up randomness: reads must not change what happens.
 fn trace_id(of: &str) -> String {
-    let h = of
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    let h = of.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| {
+        (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
+    });
     format!("{h:016x}{:016x}", h.rotate_left(29) ^ 0x5bd1_e995)
 }
 
@@ -348,7 +395,9 @@ pub fn view(state: &State) -> crate::net::view::MegaportView {
                     service_key: a.service_key.expose().to_owned(),
                     port: a.port,
                 },
-                Cloud::Aws(a) => FarEnd::Aws { vif: a.vif.clone()? },
+                Cloud::Aws(a) => FarEnd::Aws {
+                    vif: a.vif.clone()?,
+                },
                 Cloud::AwsHc(_) | Cloud::Mcr => return None,
             };
             Some(Seen {

@@ -11,7 +11,11 @@ pub fn aws<'a>(state: &'a State, uid: &str) -> Option<&'a AwsPort> {
     while let Some(next) = state.megaport.rotated.get(uid) {
         uid = next;
     }
-    state.megaport.aws_ports.iter().find(|p| p.product_uid == uid)
+    state
+        .megaport
+        .aws_ports
+        .iter()
+        .find(|p| p.product_uid == uid)
 }
 
 /// The Azure ports that this UID belongs to, and which of the two it is.

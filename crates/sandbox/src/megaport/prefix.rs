@@ -59,7 +59,8 @@ fn print(l: &PrefixList) -> Value {
 }
 
 fn parse(body: Value) -> Result<(String, String, Vec<PrefixEntry>), Refusal> {
-    let o: Order = serde_json::from_value(body).map_err(|e| Refusal::invalid(format!("prefix list: {e}")))?;
+    let o: Order =
+        serde_json::from_value(body).map_err(|e| Refusal::invalid(format!("prefix list: {e}")))?;
     let family = o
         .address_family
         .filter(|f| matches!(f.as_str(), "IPv4" | "IPv6"))
@@ -81,17 +82,26 @@ fn parse(body: Value) -> Result<(String, String, Vec<PrefixEntry>), Refusal> {
 
 fn entry(e: EntryOrder, family: &str) -> Result<PrefixEntry, Refusal> {
     if !matches!(e.action.as_str(), "permit" | "deny") {
-        return Err(Refusal::invalid(format!("action '{}' is not one of permit, deny", e.action)));
+        return Err(Refusal::invalid(format!(
+            "action '{}' is not one of permit, deny",
+            e.action
+        )));
     }
     let net: IpNet = e
         .prefix
         .parse()
         .map_err(|_| Refusal::invalid(format!("'{}' is not a prefix", e.prefix)))?;
     if net != net.trunc() {
-        return Err(Refusal::invalid(format!("prefix {} has host bits", e.prefix)));
+        return Err(Refusal::invalid(format!(
+            "prefix {} has host bits",
+            e.prefix
+        )));
     }
     if matches!(net, IpNet::V4(_)) != (family == "IPv4") {
-        return Err(Refusal::invalid(format!("prefix {} is not {family}", e.prefix)));
+        return Err(Refusal::invalid(format!(
+            "prefix {} is not {family}",
+            e.prefix
+        )));
     }
     // Zero is what clients send for "not given".
     let ge = e.ge.filter(|g| *g != 0);
@@ -99,7 +109,10 @@ fn entry(e: EntryOrder, family: &str) -> Result<PrefixEntry, Refusal> {
     let least = ge.unwrap_or(net.prefix_len());
     let most = le.unwrap_or(net.max_prefix_len());
     if least < net.prefix_len() || most > net.max_prefix_len() || least > most {
-        return Err(Refusal::invalid(format!("ge or le of {} is out of range", e.prefix)));
+        return Err(Refusal::invalid(format!(
+            "ge or le of {} is out of range",
+            e.prefix
+        )));
     }
     Ok(PrefixEntry {
         action: e.action,
@@ -187,7 +200,10 @@ pub fn delete(state: &mut State, uid: &str, id: &str) -> Reply {
         .collect();
     if !used.is_empty() || list.held_until > state.now {
         let data = json!({"prefixListId": id, "vxcs": used});
-        return Err(Refusal::conflict("Prefix list is in use by BGP connections", data));
+        return Err(Refusal::conflict(
+            "Prefix list is in use by BGP connections",
+            data,
+        ));
     }
     if let Some(m) = state.megaport.mcrs.get_mut(uid) {
         m.prefix_lists.retain(|l| l.id != id);

@@ -43,11 +43,25 @@ pub fn quote(state: &State, d: &Draft) -> Value {
     let (uid, kind, location, rack, term, mbps) = match d {
         Draft::Mcr(m) => {
             let add_ons = p.ip_sec * m.add_ons.len() as f64;
-            (Value::Null, "MCR2", m.location, mcr(p, m.speed) + add_ons, m.term, 0.0)
+            (
+                Value::Null,
+                "MCR2",
+                m.location,
+                mcr(p, m.speed) + add_ons,
+                m.term,
+                0.0,
+            )
         }
         Draft::Vxc(v) => {
             let (_, location) = ports::title(state, &v.mcr);
-            (json!(v.mcr), "VXC", location, vxc(p, v.rate), v.term, p.vxc_per_mbps)
+            (
+                json!(v.mcr),
+                "VXC",
+                location,
+                vxc(p, v.rate),
+                v.term,
+                p.vxc_per_mbps,
+            )
         }
     };
     let monthly = cents(rack * (1.0 - discount(p, term)));
@@ -78,10 +92,14 @@ struct Ask {
 
 /// `POST /v4/pricebook/product`.
 pub fn pricebook(state: &State, body: Value) -> Reply {
-    let ask: Ask = serde_json::from_value(body).map_err(|e| Refusal::invalid(format!("price request: {e}")))?;
+    let ask: Ask = serde_json::from_value(body)
+        .map_err(|e| Refusal::invalid(format!("price request: {e}")))?;
     let p = &state.world.megaport.prices;
     let term = order::check_term(Some(ask.term.unwrap_or(1)))?;
-    for id in [ask.location_id, ask.a_location_id, ask.b_location_id].into_iter().flatten() {
+    for id in [ask.location_id, ask.a_location_id, ask.b_location_id]
+        .into_iter()
+        .flatten()
+    {
         if state.world.megaport.location(id).is_none() {
             return Err(Refusal::invalid(format!("location {id} does not exist")));
         }
@@ -92,11 +110,16 @@ pub fn pricebook(state: &State, body: Value) -> Reply {
             (mcr(p, ask.speed), p.ip_sec * n as f64)
         }
         "VXC" => (vxc(p, ask.speed), 0.0),
-        other => return Err(Refusal::invalid(format!("no price for product type {other}"))),
+        other => {
+            return Err(Refusal::invalid(format!(
+                "no price for product type {other}"
+            )));
+        }
     };
     let rack = core + add_ons;
     let off = cents(rack * discount(p, term));
-    let mut prices = vec![json!({"chargeReason": "CORE", "frequency": "MONTHLY", "amount": cents(core)})];
+    let mut prices =
+        vec![json!({"chargeReason": "CORE", "frequency": "MONTHLY", "amount": cents(core)})];
     if add_ons > 0.0 {
         prices.push(json!({
             "chargeReason": "ADD_ON_CHARGE", "frequency": "MONTHLY", "amount": cents(add_ons), "addOnType": "IP_SEC",

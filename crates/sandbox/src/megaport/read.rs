@@ -25,9 +25,10 @@ fn contract_end(s: &Service) -> SimTime {
 }
 
 fn location_detail(state: &State, id: u32) -> Value {
-    state.world.megaport.location(id).map_or(Value::Null, |l| {
-        json!({"name": l.name, "city": l.city, "metro": l.metro, "country": l.country})
-    })
+    state.world.megaport.location(id).map_or(
+        Value::Null,
+        |l| json!({"name": l.name, "city": l.city, "metro": l.metro, "country": l.country}),
+    )
 }
 
 fn location_name(state: &State, id: u32) -> Value {
@@ -247,7 +248,10 @@ fn resources(state: &State, v: &Vxc) -> Value {
         "resource_name": "vll",
         "resource_type": "vll",
     });
-    for (end, names) in [(&v.a, ["a_inner_vlan", "ainnerVlan"]), (&v.b, ["b_inner_vlan", "binnerVlan"])] {
+    for (end, names) in [
+        (&v.a, ["a_inner_vlan", "ainnerVlan"]),
+        (&v.b, ["b_inner_vlan", "binnerVlan"]),
+    ] {
         if let (Some(inner), Some(vll)) = (end.inner, vll.as_object_mut()) {
             for name in names {
                 vll.insert(name.to_owned(), json!(inner));
@@ -315,7 +319,12 @@ fn interface(v: &Vxc, i: &Interface) -> Value {
                     *field = default;
                 }
             }
-            for field in ["prefixFilterIn", "prefixFilterOut", "prefixLimit", "ebgpMultihop"] {
+            for field in [
+                "prefixFilterIn",
+                "prefixFilterOut",
+                "prefixLimit",
+                "ebgpMultihop",
+            ] {
                 b.insert(field.into(), Value::Null);
             }
         }
@@ -361,8 +370,13 @@ fn cloud_entry(state: &State, v: &Vxc) -> Value {
             "connectionId": c.connection,
         }),
         Cloud::Azure(a) => {
-            let taken = |port| ports::vxc_on(state, a.service_key.expose(), port).map(|x| x.service.service_id);
-            let pair = [("primary", Port::Primary, 1), ("secondary", Port::Secondary, 2)];
+            let taken = |port| {
+                ports::vxc_on(state, a.service_key.expose(), port).map(|x| x.service.service_id)
+            };
+            let pair = [
+                ("primary", Port::Primary, 1),
+                ("secondary", Port::Secondary, 2),
+            ];
             json!({
                 "connectType": "AZURE",
                 "service_key": a.service_key.expose(),

@@ -54,9 +54,10 @@ pub fn route(req: &Req) -> Option<(Route, String)> {
         ["v3", "locations"] if get => (Route::Locations, "/v3/locations".to_owned()),
         ["v2", "locations", "rtt"] if get => (Route::Rtt, "/v2/locations/rtt".to_owned()),
         ["v2", "networkRegions"] if get => (Route::Regions, "/v2/networkRegions".to_owned()),
-        ["v2", "dropdowns", "partner", "megaports"] if get => {
-            (Route::PartnerPorts, "/v2/dropdowns/partner/megaports".to_owned())
-        }
+        ["v2", "dropdowns", "partner", "megaports"] if get => (
+            Route::PartnerPorts,
+            "/v2/dropdowns/partner/megaports".to_owned(),
+        ),
         ["v2", "secure", partner, key] if get => (
             Route::SecureKey {
                 partner: own(partner),
@@ -71,22 +72,29 @@ pub fn route(req: &Req) -> Option<(Route, String)> {
         ["v3", "networkdesign", "validate"] if post => {
             (Route::Validate, "/v3/networkdesign/validate".to_owned())
         }
-        ["v4", "networkdesign", "buy"] if post => (Route::BuyV4, "/v4/networkdesign/buy".to_owned()),
-        ["v3", "networkdesign", "buy"] if post => (Route::BuyV3, "/v3/networkdesign/buy".to_owned()),
+        ["v4", "networkdesign", "buy"] if post => {
+            (Route::BuyV4, "/v4/networkdesign/buy".to_owned())
+        }
+        ["v3", "networkdesign", "buy"] if post => {
+            (Route::BuyV3, "/v3/networkdesign/buy".to_owned())
+        }
         ["v4", "pricebook", "product"] if post => {
             (Route::PriceBook, "/v4/pricebook/product".to_owned())
         }
         ["v2", "products"] if get => (Route::Products, "/v2/products".to_owned()),
-        ["v3", "products", "mcrs", uid, "ipsec"] if get => {
-            (Route::IpSec(own(uid)), "/v3/products/mcrs/{uid}/ipsec".to_owned())
-        }
+        ["v3", "products", "mcrs", uid, "ipsec"] if get => (
+            Route::IpSec(own(uid)),
+            "/v3/products/mcrs/{uid}/ipsec".to_owned(),
+        ),
         ["v2", "product", uid] if get => (Route::Product(own(uid)), "/v2/product/{uid}".to_owned()),
-        ["v2", "product", "mcr2", uid] if put => {
-            (Route::UpdateMcr(own(uid)), "/v2/product/mcr2/{uid}".to_owned())
-        }
-        ["v3", "product", "vxc", uid] if put => {
-            (Route::UpdateVxc(own(uid)), "/v3/product/vxc/{uid}".to_owned())
-        }
+        ["v2", "product", "mcr2", uid] if put => (
+            Route::UpdateMcr(own(uid)),
+            "/v2/product/mcr2/{uid}".to_owned(),
+        ),
+        ["v3", "product", "vxc", uid] if put => (
+            Route::UpdateVxc(own(uid)),
+            "/v3/product/vxc/{uid}".to_owned(),
+        ),
         ["v3", "product", uid, "action", action] if post => (
             Route::Action {
                 uid: own(uid),
@@ -94,14 +102,19 @@ pub fn route(req: &Req) -> Option<(Route, String)> {
             },
             format!("/v3/product/{{uid}}/action/{action}"),
         ),
-        ["v2", "product", uid, "lock"] if post => (Route::Lock(own(uid)), "/v2/product/{uid}/lock".to_owned()),
+        ["v2", "product", uid, "lock"] if post => {
+            (Route::Lock(own(uid)), "/v2/product/{uid}/lock".to_owned())
+        }
         ["v2", "product", uid, "lock"] if delete => {
             (Route::Unlock(own(uid)), "/v2/product/{uid}/lock".to_owned())
         }
-        ["v2", "product", uid, "tags"] if get => (Route::Tags(own(uid)), "/v2/product/{uid}/tags".to_owned()),
-        ["v2", "product", uid, "tags"] if put => {
-            (Route::PutTags(own(uid)), "/v2/product/{uid}/tags".to_owned())
+        ["v2", "product", uid, "tags"] if get => {
+            (Route::Tags(own(uid)), "/v2/product/{uid}/tags".to_owned())
         }
+        ["v2", "product", uid, "tags"] if put => (
+            Route::PutTags(own(uid)),
+            "/v2/product/{uid}/tags".to_owned(),
+        ),
         ["v2", "product", "mcr2", uid, "prefixLists"] if get => (
             Route::PrefixLists(own(uid)),
             "/v2/product/mcr2/{uid}/prefixLists".to_owned(),
@@ -121,7 +134,15 @@ pub fn route(req: &Req) -> Option<(Route, String)> {
             };
             (route, "/v2/product/mcr2/{uid}/prefixList/{id}".to_owned())
         }
-        ["v2", "product", "mcr2", uid, "diagnostics", "routes", "operation"] if get => (
+        [
+            "v2",
+            "product",
+            "mcr2",
+            uid,
+            "diagnostics",
+            "routes",
+            "operation",
+        ] if get => (
             Route::Diagnosis(own(uid)),
             "/v2/product/mcr2/{uid}/diagnostics/routes/operation".to_owned(),
         ),
@@ -129,7 +150,9 @@ pub fn route(req: &Req) -> Option<(Route, String)> {
             if get
                 && matches!(
                     query,
-                    ["routes", "ip" | "bgp"] | ["routes", "bgp", "neighbor"] | ["ping" | "traceroute"]
+                    ["routes", "ip" | "bgp"]
+                        | ["routes", "bgp", "neighbor"]
+                        | ["ping" | "traceroute"]
                 ) =>
         {
             let query = query.join("/");
@@ -142,7 +165,10 @@ pub fn route(req: &Req) -> Option<(Route, String)> {
                 template,
             )
         }
-        ["v3", "product", uid, "addon"] if post => (Route::NewAddOn(own(uid)), "/v3/product/{uid}/addon".to_owned()),
+        ["v3", "product", uid, "addon"] if post => (
+            Route::NewAddOn(own(uid)),
+            "/v3/product/{uid}/addon".to_owned(),
+        ),
         ["v3", "product", uid, "addon", add_on] if put => (
             Route::AddOn {
                 mcr: own(uid),
@@ -158,7 +184,12 @@ pub fn route(req: &Req) -> Option<(Route, String)> {
             format!("/v2/product/{kind}/{{uid}}/telemetry"),
         ),
         ["v3", "order_approvals"] if get => (Route::Approvals, "/v3/order_approvals".to_owned()),
-        ["v3", "order_approvals", uid, action @ ("approve" | "reject" | "withdraw")] if post => (
+        [
+            "v3",
+            "order_approvals",
+            uid,
+            action @ ("approve" | "reject" | "withdraw"),
+        ] if post => (
             Route::Approve {
                 uid: own(uid),
                 action: own(action),
@@ -168,7 +199,9 @@ pub fn route(req: &Req) -> Option<(Route, String)> {
         ["ens", "v1", "status", "maintenance"] if get => {
             (Route::Maintenance, "/ens/v1/status/maintenance".to_owned())
         }
-        ["ens", "v1", "status", "outage"] if get => (Route::Outage, "/ens/v1/status/outage".to_owned()),
+        ["ens", "v1", "status", "outage"] if get => {
+            (Route::Outage, "/ens/v1/status/outage".to_owned())
+        }
         _ => return None,
     };
     Some((route, format!("{} {template}", req.method)))

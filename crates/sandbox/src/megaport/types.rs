@@ -39,7 +39,10 @@ impl Status {
     }
     /// Still takes up what it was given (a product that stays `CANCELLED` is still live, §13.3).
     pub fn attached(self) -> bool {
-        !matches!(self, Self::Decommissioned | Self::Failed | Self::CancelledParent)
+        !matches!(
+            self,
+            Self::Decommissioned | Self::Failed | Self::CancelledParent
+        )
     }
 }
 

@@ -10,13 +10,17 @@ use std::net::IpAddr;
 
 /// Interfaces of a partner configuration; none when it is absent, null or names none.
 pub fn interfaces(config: Option<&Value>, mcr: &Mcr) -> Result<Vec<Interface>, Refusal> {
-    let Some(list) = config.and_then(|c| c.get("interfaces")).filter(|l| !l.is_null()) else {
+    let Some(list) = config
+        .and_then(|c| c.get("interfaces"))
+        .filter(|l| !l.is_null())
+    else {
         return Ok(Vec::new());
     };
     let parsed: Vec<Interface> = serde_json::from_value(list.clone())
         .map_err(|e| Refusal::invalid(format!("vrouter interfaces: {e}")))?;
     for (i, interface) in parsed.iter().enumerate() {
-        check(interface, &parsed, mcr).map_err(|e| Refusal::invalid(format!("vrouter interface {i}: {e}")))?;
+        check(interface, &parsed, mcr)
+            .map_err(|e| Refusal::invalid(format!("vrouter interface {i}: {e}")))?;
     }
     Ok(parsed)
 }
@@ -25,18 +29,31 @@ fn check(interface: &Interface, all: &[Interface], mcr: &Mcr) -> Result<(), Stri
     match interface.interface_type.as_str() {
         "subInterface" => {}
         "ipSecTunnel" => check_tunnel(interface, all, mcr)?,
-        other => return Err(format!("interfaceType '{other}' is not one of subInterface, ipSecTunnel")),
+        other => {
+            return Err(format!(
+                "interfaceType '{other}' is not one of subInterface, ipSecTunnel"
+            ));
+        }
     }
     if !(68..=9074).contains(&interface.ip_mtu) {
-        return Err(format!("ipMtu {} is not between 68 and 9074", interface.ip_mtu));
+        return Err(format!(
+            "ipMtu {} is not between 68 and 9074",
+            interface.ip_mtu
+        ));
     }
-    if interface.vlan.is_some_and(|v| v == 1 || !(0..=4093).contains(&v)) {
+    if interface
+        .vlan
+        .is_some_and(|v| v == 1 || !(0..=4093).contains(&v))
+    {
         return Err("vlan is not valid".into());
     }
     let nets = interface
         .ip_addresses
         .iter()
-        .map(|a| a.parse::<IpNet>().map_err(|_| format!("ipAddresses: '{a}' is not an address with a prefix length")))
+        .map(|a| {
+            a.parse::<IpNet>()
+                .map_err(|_| format!("ipAddresses: '{a}' is not an address with a prefix length"))
+        })
         .collect::<Result<Vec<_>, _>>()?;
     for r in &interface.ip_routes {
         r.prefix
@@ -51,7 +68,8 @@ fn check(interface: &Interface, all: &[Interface], mcr: &Mcr) -> Result<(), Stri
         }
     }
     for b in &interface.bgp_connections {
-        check_session(b, &nets, mcr).map_err(|e| format!("bgpConnections {}: {e}", b.peer_ip_address))?;
+        check_session(b, &nets, mcr)
+            .map_err(|e| format!("bgpConnections {}: {e}", b.peer_ip_address))?;
     }
     Ok(())
 }
@@ -61,7 +79,10 @@ fn check_session(b: &Bgp, nets: &[IpNet], mcr: &Mcr) -> Result<(), String> {
         return Err("an ASN is between 1 and 4294967295".into());
     }
     let Some(net) = nets.iter().find(|n| n.addr() == b.local_ip_address) else {
-        return Err(format!("localIpAddress {} is not an address of the interface", b.local_ip_address));
+        return Err(format!(
+            "localIpAddress {} is not an address of the interface",
+            b.local_ip_address
+        ));
     };
     if !net.contains(&b.peer_ip_address) || b.peer_ip_address == b.local_ip_address {
         return Err("peerIpAddress is not in the subnet of localIpAddress".into());
@@ -75,7 +96,9 @@ fn check_session(b: &Bgp, nets: &[IpNet], mcr: &Mcr) -> Result<(), String> {
     if let Some(t) = &b.peer_type
         && !matches!(t.as_str(), "" | "NON_CLOUD" | "PRIV_CLOUD" | "PUB_CLOUD")
     {
-        return Err(format!("peerType '{t}' is not one of NON_CLOUD, PRIV_CLOUD, PUB_CLOUD"));
+        return Err(format!(
+            "peerType '{t}' is not one of NON_CLOUD, PRIV_CLOUD, PUB_CLOUD"
+        ));
     }
     if let Some(p) = &b.export_policy
         && !matches!(p.as_str(), "" | "permit" | "deny")
@@ -112,7 +135,10 @@ fn check_tunnel(interface: &Interface, all: &[Interface], mcr: &Mcr) -> Result<(
     if !on_another {
         return Err("sourceIpAddress is not an address of a sub-interface of this VXC".into());
     }
-    let (p1, p2) = (t.phase1_lifetime.unwrap_or(28_800), t.phase2_lifetime.unwrap_or(3600));
+    let (p1, p2) = (
+        t.phase1_lifetime.unwrap_or(28_800),
+        t.phase2_lifetime.unwrap_or(3600),
+    );
     if !(3600..=604_800).contains(&p1) || !(600..=86_400).contains(&p2) || p2 >= p1 {
         return Err("phase1Lifetime or phase2Lifetime is out of range".into());
     }
@@ -137,7 +163,13 @@ pub fn same_kind(old: &[Interface], new: &[Interface], asn: u32) -> Result<(), R
     Ok(())
 }
 
-fn session(vlan: Option<i32>, local: IpNet, peer: IpAddr, peer_asn: u32, key: Option<super::secret::Secret>) -> Interface {
+fn session(
+    vlan: Option<i32>,
+    local: IpNet,
+    peer: IpAddr,
+    peer_asn: u32,
+    key: Option<super::secret::Secret>,
+) -> Interface {
     Interface {
         description: None,
         interface_type: "subInterface".into(),
@@ -235,7 +267,11 @@ pub fn view(vxc: &Vxc) -> Vec<crate::net::view::Interface> {
                 .filter(|v| *v > 0)
                 .and_then(|v| u16::try_from(v).ok())
                 .or(vxc.b.inner),
-            addresses: i.ip_addresses.iter().filter_map(|a| a.parse().ok()).collect(),
+            addresses: i
+                .ip_addresses
+                .iter()
+                .filter_map(|a| a.parse().ok())
+                .collect(),
             sessions: i
                 .bgp_connections
                 .iter()

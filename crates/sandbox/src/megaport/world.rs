@@ -95,11 +95,23 @@ impl Default for Prices {
     fn default() -> Self {
         Self {
             currency: "USD".into(),
-            mcr: vec![(1000, 400.0), (2500, 600.0), (5000, 900.0), (10_000, 1400.0)],
+            mcr: vec![
+                (1000, 400.0),
+                (2500, 600.0),
+                (5000, 900.0),
+                (10_000, 1400.0),
+            ],
             vxc: 20.0,
             vxc_per_mbps: 0.4,
             ip_sec: 200.0,
-            term_discounts: vec![(1, 0.0), (12, 0.1), (24, 0.15), (36, 0.2), (48, 0.22), (60, 0.25)],
+            term_discounts: vec![
+                (1, 0.0),
+                (12, 0.1),
+                (24, 0.15),
+                (36, 0.2),
+                (48, 0.22),
+                (60, 0.25),
+            ],
         }
     }
 }
@@ -189,47 +201,189 @@ fn locations() -> Vec<Location> {
         at(3, "Global Switch Sydney West", sydney, "Active", ALL, SMALL),
         at(5, "NextDC B1", brisbane, "Active", SMALL, SMALL),
         at(6, "NextDC B2", brisbane, "Active", SMALL, &[]),
-        at(65, "CoreSite VA1", ["Reston", "US", "Reston", "VA", "USA"], "Active", ALL, ALL),
+        at(
+            65,
+            "CoreSite VA1",
+            ["Reston", "US", "Reston", "VA", "USA"],
+            "Active",
+            ALL,
+            ALL,
+        ),
         at(67, "Equinix DC2", ashburn, "Active", ALL, ALL),
         at(68, "Equinix DC6", ashburn, "Restricted", ALL, &[]),
         at(75, "Equinix SY3", sydney, "Active", ALL, ALL),
-        at(88, "Equinix FR5", ["Frankfurt", "DE", "Frankfurt", "HE", "Germany"], "Active", ALL, ALL),
-        at(90, "Digital Realty LHR19", ["London", "GB", "London", "", "United Kingdom"], "Active", ALL, ALL),
-        at(117, "Equinix SV1", ["San Jose", "US", "San Jose", "CA", "USA"], "Active", ALL, ALL),
-        at(226, "Digital Realty ATL1", ["Atlanta", "US", "Atlanta", "GA", "USA"], "Active", ALL, &[]),
-        at(311, "NextDC M3", ["Melbourne", "AU", "Melbourne", "VIC", "Australia"], "Deployment", &[], &[]),
-        at(402, "Cologix MTL3", ["Montreal", "CA", "Montreal", "QC", "Canada"], "Active", &[], &[]),
+        at(
+            88,
+            "Equinix FR5",
+            ["Frankfurt", "DE", "Frankfurt", "HE", "Germany"],
+            "Active",
+            ALL,
+            ALL,
+        ),
+        at(
+            90,
+            "Digital Realty LHR19",
+            ["London", "GB", "London", "", "United Kingdom"],
+            "Active",
+            ALL,
+            ALL,
+        ),
+        at(
+            117,
+            "Equinix SV1",
+            ["San Jose", "US", "San Jose", "CA", "USA"],
+            "Active",
+            ALL,
+            ALL,
+        ),
+        at(
+            226,
+            "Digital Realty ATL1",
+            ["Atlanta", "US", "Atlanta", "GA", "USA"],
+            "Active",
+            ALL,
+            &[],
+        ),
+        at(
+            311,
+            "NextDC M3",
+            ["Melbourne", "AU", "Melbourne", "VIC", "Australia"],
+            "Deployment",
+            &[],
+            &[],
+        ),
+        at(
+            402,
+            "Cologix MTL3",
+            ["Montreal", "CA", "Montreal", "QC", "Canada"],
+            "Active",
+            &[],
+            &[],
+        ),
     ]
 }
 
 fn aws_ports() -> Vec<AwsPort> {
-    let port = |uid: &str, kind: &str, site: (u32, &str, &str, &str), zone: &str, rank, ok| AwsPort {
-        connect_type: kind.into(),
-        product_uid: uid.into(),
-        title: site.1.into(),
-        location_id: site.0,
-        diversity_zone: zone.into(),
-        speed: if kind == "AWS" { 10_000 } else { 100_000 },
-        rank,
-        vxc_permitted: ok,
-        region: site.2.into(),
-        direct_connect_location: site.3.into(),
-    };
-    let virginia = (67, "US East (N. Virginia) (us-east-1)", "us-east-1", "EqDC2");
-    let reston = (65, "US East (N. Virginia) (us-east-1)", "us-east-1", "CSVA1");
-    let sydney = (75, "Asia Pacific (Sydney) (ap-southeast-2)", "ap-southeast-2", "EqSY3");
+    let port =
+        |uid: &str, kind: &str, site: (u32, &str, &str, &str), zone: &str, rank, ok| AwsPort {
+            connect_type: kind.into(),
+            product_uid: uid.into(),
+            title: site.1.into(),
+            location_id: site.0,
+            diversity_zone: zone.into(),
+            speed: if kind == "AWS" { 10_000 } else { 100_000 },
+            rank,
+            vxc_permitted: ok,
+            region: site.2.into(),
+            direct_connect_location: site.3.into(),
+        };
+    let virginia = (
+        67,
+        "US East (N. Virginia) (us-east-1)",
+        "us-east-1",
+        "EqDC2",
+    );
+    let reston = (
+        65,
+        "US East (N. Virginia) (us-east-1)",
+        "us-east-1",
+        "CSVA1",
+    );
+    let sydney = (
+        75,
+        "Asia Pacific (Sydney) (ap-southeast-2)",
+        "ap-southeast-2",
+        "EqSY3",
+    );
     vec![
-        port("a0a00000-0000-4000-8000-000000000001", "AWS", virginia, "red", 10, true),
-        port("a0a00000-0000-4000-8000-000000000002", "AWS", virginia, "blue", 20, true),
-        port("a0a00000-0000-4000-8000-000000000003", "AWSHC", virginia, "red", 10, true),
-        port("a0a00000-0000-4000-8000-000000000004", "AWSHC", virginia, "blue", 20, true),
-        port("a0a00000-0000-4000-8000-000000000005", "AWS", reston, "red", 30, true),
-        port("a0a00000-0000-4000-8000-000000000006", "AWSHC", reston, "red", 30, true),
-        port("a0a00000-0000-4000-8000-000000000007", "AWS", virginia, "red", 5, false),
-        port("a0a00000-0000-4000-8000-000000000008", "AWS", sydney, "red", 10, true),
-        port("a0a00000-0000-4000-8000-000000000009", "AWSHC", sydney, "red", 10, true),
-        port("a0a00000-0000-4000-8000-00000000000a", "AWS", sydney, "blue", 20, true),
-        port("a0a00000-0000-4000-8000-00000000000b", "AWSHC", sydney, "blue", 20, true),
+        port(
+            "a0a00000-0000-4000-8000-000000000001",
+            "AWS",
+            virginia,
+            "red",
+            10,
+            true,
+        ),
+        port(
+            "a0a00000-0000-4000-8000-000000000002",
+            "AWS",
+            virginia,
+            "blue",
+            20,
+            true,
+        ),
+        port(
+            "a0a00000-0000-4000-8000-000000000003",
+            "AWSHC",
+            virginia,
+            "red",
+            10,
+            true,
+        ),
+        port(
+            "a0a00000-0000-4000-8000-000000000004",
+            "AWSHC",
+            virginia,
+            "blue",
+            20,
+            true,
+        ),
+        port(
+            "a0a00000-0000-4000-8000-000000000005",
+            "AWS",
+            reston,
+            "red",
+            30,
+            true,
+        ),
+        port(
+            "a0a00000-0000-4000-8000-000000000006",
+            "AWSHC",
+            reston,
+            "red",
+            30,
+            true,
+        ),
+        port(
+            "a0a00000-0000-4000-8000-000000000007",
+            "AWS",
+            virginia,
+            "red",
+            5,
+            false,
+        ),
+        port(
+            "a0a00000-0000-4000-8000-000000000008",
+            "AWS",
+            sydney,
+            "red",
+            10,
+            true,
+        ),
+        port(
+            "a0a00000-0000-4000-8000-000000000009",
+            "AWSHC",
+            sydney,
+            "red",
+            10,
+            true,
+        ),
+        port(
+            "a0a00000-0000-4000-8000-00000000000a",
+            "AWS",
+            sydney,
+            "blue",
+            20,
+            true,
+        ),
+        port(
+            "a0a00000-0000-4000-8000-00000000000b",
+            "AWSHC",
+            sydney,
+            "blue",
+            20,
+            true,
+        ),
     ]
 }
 
