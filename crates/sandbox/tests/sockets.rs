@@ -255,3 +255,96 @@ fn the_binary_explains_what_is_wrong() {
         assert!(!out.status.success() && text.contains(part), "{text}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_connection_gives_no_answer_and_a_change_is_on_disk_before_its_answer() {
+    let dir = folder("broken");
+    let server = Server::start(Options::new(&dir)).unwrap();
+    let world = json_file(&dir.join("world.json"));
+    let field = |name: &str| world["megaport"][name].as_str().unwrap().to_owned();
+    let http = client(&dir);
+    let token: Value = http
+        .post(url(&dir, "megaportAuth"))
+        .basic_auth(field("accessKey"), Some(field("secretKey")))
+        .form(&[("grant_type", "client_credentials")])
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let token = token["access_token"].as_str().unwrap().to_owned();
+    let buy = |name: &str| {
+        let mcr = json!({
+            "productType": "MCR2", "productName": name, "term": 1, "locationId": 67, "portSpeed": 1000,
+            "config": {"mcrAsn": 64600, "diversityZone": "red"}, "associatedVxcs": [],
+        });
+        http.post(format!("{}/v4/networkdesign/buy", url(&dir, "megaport")))
+            .bearer_auth(&token)
+            .json(&json!({"networkDesign": [mcr], "discountCodes": []}))
+            .send()
+    };
+    let faults = format!("{}/faults", url(&dir, "control"));
+    for (effect, bought) in [("loseRequest", 0), ("loseResponse", 1)] {
+        let fault = json!({"match": {"mutating": true}, "effect": effect, "times": 1});
+        let made: Value = http
+            .post(&faults)
+            .json(&fault)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
+        let error = buy(effect).await.unwrap_err();
+        assert!(error.is_request() && error.status().is_none(), "{error:?}");
+        assert_eq!(get(&dir, "/ledger").await.as_array().unwrap().len(), bought);
+        let gone = http
+            .delete(format!("{faults}/{}", made["id"].as_str().unwrap()))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(gone.status(), StatusCode::NO_CONTENT);
+    }
+    // Also over HTTP/1.1, where the connection itself ends.
+    let fault = json!({"match": {"operation": "GET /v2/products"}, "effect": "loseResponse"});
+    http.post(&faults).json(&fault).send().await.unwrap();
+    let pem = std::fs::read(dir.join("ca.pem")).unwrap();
+    let http1 = reqwest::Client::builder()
+        .tls_certs_only([reqwest::Certificate::from_pem(&pem).unwrap()])
+        .http1_only()
+        .build()
+        .unwrap();
+    let products = format!("{}/v2/products", url(&dir, "megaport"));
+    let broken = http1.get(&products).bearer_auth(&token).send().await;
+    assert!(broken.is_err(), "{broken:?}");
+
+    // Many at once: each is in the file as soon as it is answered.
+    let answers = ["a", "b", "c", "d", "e", "f"].map(buy);
+    let mut orders = Vec::new();
+    for answer in answers.map(tokio::spawn) {
+        let answer = answer.await.unwrap().unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        let body: Value = answer.json().await.unwrap();
+        orders.push(
+            body["data"][0]["technicalServiceUid"]
+                .as_str()
+                .unwrap()
+                .to_owned(),
+        );
+    }
+    let saved = json_file(&dir.join("state.json"));
+    let ledger: Vec<&str> = saved["state"]["ledger"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| e["id"].as_str().unwrap())
+        .collect();
+    for order in &orders {
+        assert!(
+            ledger.contains(&order.as_str()),
+            "{order} is not among {ledger:?}"
+        );
+    }
+    server.shutdown().await.unwrap();
+}
