@@ -56,8 +56,8 @@ pub struct Propagation {
     #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 32), regex(pattern = r"^rtb-[0-9a-f]{8,17}$")))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub route_table_ids: Option<Vec<String>>,
-    /// true: every route table of the VPC, also those that are made later. false means the same as leaving it out and is
-    /// refused.
+    /// true: every route table of the VPC, also those that are made later. false says nothing and is refused. Can be changed
+    /// for routeTableIDs at any time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = rules::rule("self", "all: false says nothing: leave all out and list routeTableIDs instead"))]
     pub all: Option<bool>,

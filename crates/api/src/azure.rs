@@ -47,9 +47,10 @@ pub struct AzureAccount {
 #[serde(rename_all = "camelCase")]
 pub struct ObservedNetworkInterface {
     /// Name of the network interface. It must belong to a running virtual machine, or Azure cannot tell its routes.
+    /// Entries can be added and removed.
     #[schemars(length(min = 1, max = 80), regex(pattern = r"^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9_])?$"))]
     pub name: String,
-    /// Its resource group. Default: azure.resourceGroup.
+    /// Its resource group. Default: azure.resourceGroup. Can be changed at any time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 90), regex(pattern = r"^[-\w.()]*[-\w()]$"))]
     pub resource_group: Option<String>,

@@ -138,15 +138,16 @@ impl Router {
     "set either productUID, or locationID with or without diversityZone"
 ))]
 pub struct PartnerPort {
-    /// Megaport's ID of a location that has a port of AWS.
+    /// Megaport's ID of a location that has a port of AWS. Cannot be changed.
     #[serde(default, rename = "locationID", skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub location_id: Option<i64>,
-    /// Red or Blue: the half of the location. Default: any.
+    /// Red or Blue: the half of the location. Default: any. Cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "DiversityZone")]
     pub diversity_zone: Option<DiversityZone>,
-    /// Product UID of the port. Megaport replaces ports over time, so a location is the safer choice.
+    /// Product UID of the port. Megaport replaces ports over time, so a location is the safer choice. Cannot
+    /// be changed.
     #[serde(default, rename = "productUID", skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 36, max = 36), regex(pattern = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"))]
     pub product_uid: Option<String>,

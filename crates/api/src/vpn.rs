@@ -186,7 +186,7 @@ impl TunnelName {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Tunnel {
-    /// instance0-tunnel1, instance0-tunnel2, instance1-tunnel1 or instance1-tunnel2.
+    /// instance0-tunnel1, instance0-tunnel2, instance1-tunnel1 or instance1-tunnel2, unique in the list.
     pub name: TunnelName,
     /// IPv4 /30 inside the tunnel, within 169.254.21.0-169.254.22.255. AWS takes the first host, Azure the second. Default:
     /// a free one is chosen once and kept in status. Cannot be changed.
@@ -287,13 +287,13 @@ pub enum PfsGroup {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IkePolicy {
-    /// AES256 (default), AES128, GCMAES256 or GCMAES128.
+    /// AES256 (default), AES128, GCMAES256 or GCMAES128. Can be changed; the tunnels are interrupted for some seconds.
     #[serde(default)]
     pub encryption: Encryption,
-    /// SHA256 (default) or SHA384.
+    /// SHA256 (default) or SHA384. Can be changed; the tunnels are interrupted for some seconds.
     #[serde(default)]
     pub integrity: IkeIntegrity,
-    /// DHGroup14 (default), ECP256, ECP384 or DHGroup24.
+    /// DHGroup14 (default), ECP256, ECP384 or DHGroup24. Can be changed; the tunnels are interrupted for some seconds.
     #[serde(default)]
     pub dh_group: DhGroup,
 }
@@ -317,16 +317,18 @@ pub struct IkePolicy {
     ).field_path(".pfsGroup")
 )]
 pub struct EspPolicy {
-    /// AES256 (default), AES128, GCMAES256 or GCMAES128.
+    /// AES256 (default), AES128, GCMAES256 or GCMAES128. Can be changed; the tunnels are interrupted for some seconds.
     #[serde(default)]
     pub encryption: Encryption,
-    /// SHA256 (default), or with GCM the same as encryption.
+    /// SHA256 (default), or with GCM the same as encryption. Can be changed; the tunnels are interrupted for some seconds.
     #[serde(default)]
     pub integrity: EspIntegrity,
-    /// PFS2048 (default), ECP256, ECP384 or PFS24. None is refused.
+    /// PFS2048 (default), ECP256, ECP384 or PFS24. None is refused. Can be changed; the tunnels are interrupted for
+    /// some seconds.
     #[serde(default)]
     pub pfs_group: PfsGroup,
-    /// Lifetime of a phase 2 key in seconds, 900 to 3600. Default 3600.
+    /// Lifetime of a phase 2 key in seconds, 900 to 3600. Default 3600. Can be changed; it holds from the next key
+    /// on.
     #[serde(default = "default_lifetime")]
     #[schemars(range(min = 900, max = 3600))]
     pub lifetime_seconds: i64,
@@ -400,7 +402,7 @@ pub struct VpnSettings {
     #[schemars(range(min = 1, max = 2))]
     pub bgp_tunnels_per_instance: i64,
     /// Addresses and keys of the four tunnels. What is not given is chosen once and kept in status (addresses) and in the
-    /// pair's own Secret (keys).
+    /// pair's own Secret (keys). Keys can be changed, addresses cannot.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
