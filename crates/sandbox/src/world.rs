@@ -21,6 +21,8 @@ pub struct World {
     pub aws: aws::world::AwsWorld,
     pub megaport: megaport::world::MegaportWorld,
     pub hosts: Vec<Host>,
+    /// Delays, limits and underlay addresses of the network between the clouds.
+    pub network: crate::net::world::NetWorld,
     /// Overrides of operation durations in simulated seconds, by name (the names are listed in docs/sandbox.md).
     pub durations: BTreeMap<String, f64>,
     /// Fraction by which durations vary, 0 to 1.
@@ -48,6 +50,7 @@ impl Default for World {
                 host("vm", Azure, [172, 29, 0, 10]),
                 host("ec2", Aws, [172, 16, 0, 10]),
             ],
+            network: crate::net::world::NetWorld::default(),
             durations: BTreeMap::new(),
             jitter: 0.1,
             lags: [

@@ -1,101 +1,144 @@
-//! Placeholder: the network between the clouds.
+//! The network between the clouds, simulated: BGP speakers, IPsec tunnels, forwarding tables, and the answers that each
+//! provider's API gives about them.
+//!
+//! It reads the clouds only through [`view::View`], keeps its own state in [`NetState`], and moves only by events on
+//! simulated time: sessions come up through delays, updates travel hop by hop, silent failures are noticed by BFD, hold
+//! timers and dead-peer detection. It changes nothing in the clouds (but for an MCR's session flag, on request of the
+//! control API) and never guesses an answer: every table is read out of the speakers' state.
+//!
+//! Not modelled: IPv6, route flap damping, graceful restart, TCP itself, prefix lists of an MCR, static routes of AWS
+//! VPN connections, communities, transit gateways, public and Microsoft peering.
+
 use crate::state::State;
 use crate::time::SimTime;
 use crate::world::World;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
-use std::net::Ipv4Addr;
+use std::collections::{BTreeMap, BTreeSet};
 
+mod answers;
+mod build;
 pub mod control;
+mod engine;
+mod fib;
+mod look;
+mod rib;
 pub mod table;
+mod topology;
+mod trace;
+mod tunnel;
 pub mod view;
-use table::{EffectiveRoute, PeerRow, Propagated, Row, TunnelState};
-use view::Port;
+pub mod world;
 
+#[cfg(test)]
+mod lab;
+#[cfg(test)]
+mod tests;
+
+pub use answers::*;
+pub use control::*;
+use view::View;
+
+/// What will happen in the network.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase")]
-pub enum Event {}
+pub enum Event {
+    Establish {
+        session: String,
+    },
+    /// A timer of a session ran out, or its peer's NOTIFICATION arrives.
+    SessionDown {
+        session: String,
+    },
+    Update {
+        session: String,
+        to: topology::End,
+        epoch: u64,
+        announce: Vec<rib::Route>,
+        withdraw: Vec<Ipv4Net>,
+    },
+    TunnelUp {
+        tunnel: String,
+    },
+    /// Dead-peer detection.
+    TunnelDown {
+        tunnel: String,
+    },
+    /// The first rekey of a tunnel whose two sides have no group for it in common.
+    Rekey {
+        tunnel: String,
+    },
+    /// A session that broke a prefix limit is tried again.
+    Retry,
+    /// The fabric of a virtual network forwards by these routes now.
+    Fabric {
+        vnet: String,
+        routes: engine::FabricTable,
+    },
+    Vgw {
+        vgw: String,
+        routes: engine::VgwTable,
+    },
+}
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct NetState {}
+/// The network's state.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct NetState {
+    /// The view last taken up.
+    view: View,
+    /// A view to use instead of the providers': the network alone, without their APIs.
+    #[serde(default)]
+    pinned: Option<View>,
+    topo: topology::Topology,
+    assigned: topology::Assigned,
+    sessions: BTreeMap<String, engine::SessionNow>,
+    tunnels: BTreeMap<String, engine::TunnelNow>,
+    down_links: BTreeSet<String>,
+    down_nodes: BTreeSet<String>,
+    /// Speakers that prepend their own AS, and how often.
+    prepend: BTreeMap<String, u8>,
+    fabric: BTreeMap<String, engine::FabricTable>,
+    fabric_target: BTreeMap<String, engine::FabricTable>,
+    vgw_fib: BTreeMap<String, engine::VgwTable>,
+    vgw_target: BTreeMap<String, engine::VgwTable>,
+    /// The network's own events change no cloud: the refresh after them has nothing to compare.
+    own_event: bool,
+}
 
 impl NetState {
     pub fn new(_world: &World, _now: SimTime) -> Self {
-        Self {}
+        Self::default()
     }
 }
 
-pub fn on_event(_state: &mut State, event: Event) {
-    match event {}
+pub fn on_event(state: &mut State, event: Event) {
+    engine::run(state, |sim| sim.handle(event));
+    state.net.own_event = true;
 }
 
-/// Takes up what changed in the clouds; called after every request and event, so it must be cheap when nothing did.
-pub fn refresh(_state: &mut State) {}
+/// Takes up what changed in the clouds; called after every request and event. When nothing changed it costs building
+/// and comparing one view, and nothing after the network's own events.
+pub fn refresh(state: &mut State) {
+    if std::mem::take(&mut state.net.own_event) {
+        return;
+    }
+    let view = match &state.net.pinned {
+        Some(view) if *view == state.net.view => return,
+        Some(view) => view.clone(),
+        None => View {
+            azure: crate::arm::view(state),
+            aws: crate::aws::view(state),
+            megaport: crate::megaport::view(state),
+        },
+    };
+    if view != state.net.view {
+        engine::run(state, |sim| sim.take_up(view));
+    }
+}
 
-/// Routes of a circuit's port (`routeTables/primary|secondary`).
-pub fn circuit_routes(_state: &State, _circuit: &str, _port: Port) -> Vec<Row> {
-    Vec::new()
-}
-/// Routes that a gateway (either type) has learned, one instance's view for ExpressRoute, all instances' for VPN;
-/// with the local address of the instance. `None`: its instances can not talk to each other (azure.md §3.6: HTTP 500).
-pub fn gateway_learned(_state: &State, _gateway: &str) -> Option<Vec<(Ipv4Addr, Row)>> {
-    Some(Vec::new())
-}
-/// Routes that a gateway advertises to `peer`.
-pub fn gateway_advertised(
-    _state: &State,
-    _gateway: &str,
-    _peer: Ipv4Addr,
-) -> Option<Vec<(Ipv4Addr, Row)>> {
-    Some(Vec::new())
-}
-/// BGP peers of a gateway. `None` as above.
-pub fn gateway_peers(_state: &State, _gateway: &str) -> Option<Vec<PeerRow>> {
-    Some(Vec::new())
-}
-pub fn effective_routes(_state: &State, _nic: &str) -> Vec<EffectiveRoute> {
-    Vec::new()
-}
-/// Whether the IPsec connection's tunnels are up on Azure's side, per VPN gateway instance address.
-pub fn ipsec_status(_state: &State, _connection: &str) -> Vec<(Ipv4Addr, bool)> {
-    Vec::new()
-}
-/// Whether an ExpressRoute connection's circuit has a live port.
-pub fn vif_bgp_up(_state: &State, _vif: &str) -> bool {
-    false
-}
-/// Routes accepted from (`true`) or advertised to (`false`) the customer on a VIF.
-pub fn vif_routes(_state: &State, _vif: &str, _accepted: bool) -> Vec<Row> {
-    Vec::new()
-}
-/// State of the tunnel with this outside address.
-pub fn tunnel(_state: &State, _vpn_connection: &str, _outside: Ipv4Addr) -> Option<TunnelState> {
-    None
-}
-pub fn propagated(_state: &State, _route_table: &str) -> Vec<Propagated> {
-    Vec::new()
-}
-/// Sessions of one VXC of an MCR: peer address and whether it is established.
-pub fn mcr_sessions(_state: &State, _vxc: &str) -> Vec<(Ipv4Addr, bool)> {
-    Vec::new()
-}
-/// The MCR's BGP table, with the VXC that each route came in on.
-pub fn mcr_bgp_routes(_state: &State, _mcr: &str) -> Vec<(Row, Option<String>)> {
-    Vec::new()
-}
-/// The MCR's IP routes: prefix, protocol (`BGP`, `CONNECTED`, `STATIC`), next hop, VXC.
-pub fn mcr_ip_routes(
-    _state: &State,
-    _mcr: &str,
-) -> Vec<(Ipv4Net, String, Option<Ipv4Addr>, Option<String>)> {
-    Vec::new()
-}
-/// Routes received from or advertised to a neighbour of an MCR.
-pub fn mcr_neighbor_routes(
-    _state: &State,
-    _mcr: &str,
-    _peer: Ipv4Addr,
-    _received: bool,
-) -> Vec<Row> {
-    Vec::new()
+/// Runs the network on `view` instead of on what the providers' modules show, until another view is given.
+pub fn pin(state: &mut State, view: View) {
+    state.net.pinned = Some(view);
+    state.net.own_event = false;
+    refresh(state);
 }
