@@ -61,6 +61,8 @@ pub struct PartRow {
     /// `vxc`, `expressRoute`, `ipsec`; `msee`, `expressRouteGateway`, `vpnGateway`, `mcr`, `dxgw`, `vgw`.
     pub kind: String,
     pub up: bool,
+    /// Why a tunnel over it does not come up, though the link itself is fine.
+    pub reason: Option<String>,
 }
 
 /// All BGP sessions, sorted by ID.
@@ -83,7 +85,10 @@ pub fn sessions(state: &State) -> Vec<SessionRow> {
             let now = look.net.sessions.get(&s.key);
             let up = now.is_some_and(|n| n.established());
             let since = now.map_or(look.now, |n| n.since[0].max(n.since[1]));
-            let (a, b) = (session_state(look, s, End::A), session_state(look, s, End::B));
+            let (a, b) = (
+                session_state(look, s, End::A),
+                session_state(look, s, End::B),
+            );
             let state = match (a, b) {
                 _ if up => SessionState::Established,
                 (SessionState::Shutdown, _) | (_, SessionState::Shutdown) => SessionState::Shutdown,
@@ -114,6 +119,18 @@ pub fn sessions(state: &State) -> Vec<SessionRow> {
     rows
 }
 
+fn tunnel_reason(state: &State, key: &str) -> Option<String> {
+    let dead = state.net.tunnels.get(key).is_some_and(|n| n.dead);
+    let refused = state.net.topo.tunnels.get(key).and_then(|t| t.refused);
+    match refused {
+        Some(r) => Some(r.text().to_owned()),
+        None if dead => {
+            Some("phase 2 could not be rekeyed: no Diffie-Hellman group in common".to_owned())
+        }
+        None => None,
+    }
+}
+
 /// All links, sorted by ID.
 pub fn links(state: &State) -> Vec<PartRow> {
     let net = &state.net;
@@ -125,6 +142,7 @@ pub fn links(state: &State) -> Vec<PartRow> {
             id: l.name.clone(),
             kind: l.kind.clone(),
             up: !net.down_links.contains(&l.key),
+            reason: tunnel_reason(state, &l.key),
         })
         .collect();
     rows.sort_by(|x, y| x.id.cmp(&y.id));
@@ -150,6 +168,7 @@ pub fn nodes(state: &State) -> Vec<PartRow> {
             }
             .to_owned(),
             up: !net.down_nodes.contains(&n.key),
+            reason: None,
         })
         .collect();
     rows.sort_by(|x, y| x.id.cmp(&y.id));
@@ -166,10 +185,16 @@ pub fn session_shutdown(state: &mut State, id: &str, shut: bool) -> Result<(), C
         .find(|s| (s.name == id || s.key == id) && s.kind != SessionKind::Association)
         .map(|s| (s.vxc.clone(), s.a.address));
     let Some((vxc, peer)) = found else {
-        return Err(ControlError::unknown("BGP session", id, sessions(state).into_iter().map(|s| s.id)));
+        return Err(ControlError::unknown(
+            "BGP session",
+            id,
+            sessions(state).into_iter().map(|s| s.id),
+        ));
     };
     let Some(vxc) = vxc else {
-        return Err(ControlError::Refused(format!("session {id} has no flag to shut it: only an MCR's sessions have one")));
+        return Err(ControlError::Refused(format!(
+            "session {id} has no flag to shut it: only an MCR's sessions have one"
+        )));
     };
     if let Some(view) = &mut state.net.pinned {
         // Without Megaport's API the flag is set in the view itself.
@@ -185,7 +210,9 @@ pub fn session_shutdown(state: &mut State, id: &str, shut: bool) -> Result<(), C
             s.shutdown = shut;
         }
     } else if !crate::megaport::set_session_shutdown(state, &vxc, peer, shut) {
-        return Err(ControlError::NotFound(format!("Megaport has no VXC {vxc} with a BGP session to {peer}")));
+        return Err(ControlError::NotFound(format!(
+            "Megaport has no VXC {vxc} with a BGP session to {peer}"
+        )));
     }
     state.net.own_event = false;
     super::refresh(state);
@@ -202,7 +229,11 @@ pub fn link(state: &mut State, id: &str, up: bool) -> Result<(), ControlError> {
         .find(|l| l.name == id || l.key == id)
         .map(|l| l.key.clone());
     let Some(key) = key else {
-        return Err(ControlError::unknown("link", id, links(state).into_iter().map(|l| l.id)));
+        return Err(ControlError::unknown(
+            "link",
+            id,
+            links(state).into_iter().map(|l| l.id),
+        ));
     };
     run(state, |sim| sim.set_link(&key, up));
     Ok(())
@@ -248,7 +279,11 @@ pub fn tunnel_replacement(
         .find(|t| t.outside == outside)
         .map(|t| t.key.clone());
     let Some(key) = key else {
-        return Err(ControlError::unknown("link", &format!("tunnel-{outside}"), links(state).into_iter().map(|l| l.id)));
+        return Err(ControlError::unknown(
+            "link",
+            &format!("tunnel-{outside}"),
+            links(state).into_iter().map(|l| l.id),
+        ));
     };
     run(state, |sim| sim.restart_tunnel(&key, seconds));
     Ok(())

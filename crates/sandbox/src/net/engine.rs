@@ -3,8 +3,8 @@
 
 use super::fib::{FabricRoute, VgwRoute};
 use super::look::{Cond, Look};
-use super::rib::{self, Route, Table};
-use super::topology::{self, End, Session, SessionKind, Topology};
+use super::rib::{Route, Table};
+use super::topology::{End, Session, SessionKind, Topology};
 use super::view::View;
 use super::world::NetWorld;
 use super::{Event, NetState};
@@ -12,7 +12,6 @@ use crate::state::State;
 use crate::time::SimTime;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// A message that waits for its link to carry packets again, as TCP would repeat it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -35,7 +34,7 @@ pub struct SessionNow {
     pub blocked_until: Option<SimTime>,
     pub rib_in: [Table; 2],
     pub rib_out: [Table; 2],
-    held: Vec<Held>,
+    pub held: Vec<Held>,
     /// UPDATE messages sent by each end.
     pub updates: [u64; 2],
 }
@@ -105,16 +104,16 @@ impl Sim<'_> {
             now: self.now,
         }
     }
-    fn after(&self, seconds: f64) -> SimTime {
+    pub fn after(&self, seconds: f64) -> SimTime {
         self.now.plus_secs(seconds)
     }
-    fn schedule(&mut self, at: SimTime, event: Event) {
+    pub fn schedule(&mut self, at: SimTime, event: Event) {
         self.out.push((at, event));
     }
 
     /// Takes up a changed view.
     pub fn take_up(&mut self, view: View) {
-        topology::assign(&view, self.world, &mut self.net.assigned);
+        super::build::assign(&view, self.world, &mut self.net.assigned);
         let topo = super::build::build(&view, self.world, &self.net.assigned);
         self.net.view = view;
         self.set_topology(topo);
@@ -122,7 +121,9 @@ impl Sim<'_> {
 
     fn set_topology(&mut self, topo: Topology) {
         let now = self.now;
-        self.net.sessions.retain(|k, _| topo.sessions.contains_key(k));
+        self.net
+            .sessions
+            .retain(|k, _| topo.sessions.contains_key(k));
         self.net.tunnels.retain(|k, _| topo.tunnels.contains_key(k));
         self.net.down_links.retain(|k| topo.links.contains_key(k));
         self.net.down_nodes.retain(|k| topo.nodes.contains_key(k));
@@ -187,7 +188,9 @@ impl Sim<'_> {
         };
         let dead = [
             self.look().node_dead(&t.vgw),
-            t.instance.as_ref().is_some_and(|i| self.look().node_dead(i)),
+            t.instance
+                .as_ref()
+                .is_some_and(|i| self.look().node_dead(i)),
         ];
         let silent = dead != [false, false] || self.look().link_down(Some(&t.key));
         let Some(mut n) = self.net.tunnels.remove(key) else {
@@ -208,7 +211,12 @@ impl Sim<'_> {
                 let due = self.after(t.dpd[i]);
                 if n.up[i] && n.pending_down[i].is_none() {
                     n.pending_down[i] = Some(due);
-                    self.schedule(due, Event::TunnelDown { tunnel: key.to_owned() });
+                    self.schedule(
+                        due,
+                        Event::TunnelDown {
+                            tunnel: key.to_owned(),
+                        },
+                    );
                 }
             }
         } else {
@@ -216,13 +224,18 @@ impl Sim<'_> {
             if n.up != [true, true] && n.pending_up.is_none() {
                 let due = self.after(self.world.tunnel_connect_seconds);
                 n.pending_up = Some(due);
-                self.schedule(due, Event::TunnelUp { tunnel: key.to_owned() });
+                self.schedule(
+                    due,
+                    Event::TunnelUp {
+                        tunnel: key.to_owned(),
+                    },
+                );
             }
         }
         self.net.tunnels.insert(key.to_owned(), n);
     }
 
-    fn evaluate_session(&mut self, key: &str) {
+    pub fn evaluate_session(&mut self, key: &str) {
         let Some(s) = self.net.topo.sessions.get(key).cloned() else {
             return;
         };
@@ -248,9 +261,7 @@ impl Sim<'_> {
                     End::B => [Some(told), Some(now)],
                 }
             }
-            Cond::Silent(_, at_once) => {
-                at_once.map(|x| if x { Some(now) } else { Some(detect) })
-            }
+            Cond::Silent(_, at_once) => at_once.map(|x| if x { Some(now) } else { Some(detect) }),
         };
         let ok = matches!(cond, Cond::Ok);
         let mut fallen = [false; 2];
@@ -265,7 +276,12 @@ impl Sim<'_> {
                     Some(t) => {
                         if n.pending_down[i].is_none_or(|p| t < p) {
                             n.pending_down[i] = Some(t);
-                            asks.push((t, Event::SessionDown { session: key.to_owned() }));
+                            asks.push((
+                                t,
+                                Event::SessionDown {
+                                    session: key.to_owned(),
+                                },
+                            ));
                         }
                     }
                 }
@@ -274,7 +290,12 @@ impl Sim<'_> {
                 n.pending_up = None;
             } else if n.up != [true, true] && n.pending_up.is_none() {
                 n.pending_up = Some(connect);
-                asks.push((connect, Event::Establish { session: key.to_owned() }));
+                asks.push((
+                    connect,
+                    Event::Establish {
+                        session: key.to_owned(),
+                    },
+                ));
             }
         }
         self.out.extend(asks);
@@ -300,7 +321,7 @@ impl Sim<'_> {
         SimTime(n.established_at.0 + last + hold)
     }
 
-    fn delay(&self, s: &Session) -> f64 {
+    pub fn delay(&self, s: &Session) -> f64 {
         match s.kind {
             SessionKind::Peering | SessionKind::Vif | SessionKind::Tunnel => {
                 self.world.update_seconds
@@ -370,11 +391,12 @@ impl Sim<'_> {
             }
             Event::Rekey { tunnel } => {
                 let now = self.now;
-                if let Some(n) = self.net.tunnels.get_mut(&tunnel) {
-                    if n.up == [true, true] && n.rekey_at == Some(now) {
-                        n.dead = true;
-                        n.fall([true, true], now);
-                    }
+                if let Some(n) = self.net.tunnels.get_mut(&tunnel)
+                    && n.up == [true, true]
+                    && n.rekey_at == Some(now)
+                {
+                    n.dead = true;
+                    n.fall([true, true], now);
                 }
                 self.evaluate();
             }
@@ -445,164 +467,14 @@ impl Sim<'_> {
         n.since = [now; 2];
         n.rekey_at = rekey;
         if let Some(at) = rekey {
-            self.schedule(at, Event::Rekey { tunnel: key.to_owned() });
+            self.schedule(
+                at,
+                Event::Rekey {
+                    tunnel: key.to_owned(),
+                },
+            );
         }
         self.evaluate();
-    }
-
-    // ---- updates -------------------------------------------------------------------------------------------------
-
-    /// Sends to every peer of a speaker what has changed for it.
-    fn announce(&mut self, node: &str) {
-        if self.look().node_dead(node) {
-            return;
-        }
-        let Some(speaker) = self.net.topo.nodes.get(node) else {
-            return;
-        };
-        let mut changes = Vec::new();
-        for (key, n) in &self.net.sessions {
-            let Some(s) = self.net.topo.sessions.get(key) else {
-                continue;
-            };
-            let Some(end) = s.end_of(node).filter(|e| n.up[e.i()]) else {
-                continue;
-            };
-            let wanted = rib::export(self.look(), speaker, s, end);
-            let sent = &n.rib_out[end.i()];
-            if wanted == *sent {
-                continue;
-            }
-            let announce: Vec<Route> = wanted
-                .values()
-                .filter(|r| sent.get(&r.prefix) != Some(r))
-                .cloned()
-                .collect();
-            let withdraw: Vec<Ipv4Net> = sent
-                .keys()
-                .filter(|p| !wanted.contains_key(p))
-                .copied()
-                .collect();
-            let event = Event::Update {
-                session: key.clone(),
-                to: end.other(),
-                epoch: n.epoch,
-                announce,
-                withdraw,
-            };
-            changes.push((key.clone(), end, wanted, self.after(self.delay(s)), event));
-        }
-        for (key, end, wanted, at, event) in changes {
-            if let Some(n) = self.net.sessions.get_mut(&key) {
-                n.rib_out[end.i()] = wanted;
-                n.updates[end.i()] += 1;
-            }
-            self.schedule(at, event);
-        }
-    }
-
-    fn update(
-        &mut self,
-        key: &str,
-        to: End,
-        epoch: u64,
-        announce: Vec<Route>,
-        withdraw: Vec<Ipv4Net>,
-    ) {
-        let Some(s) = self.net.topo.sessions.get(key).cloned() else {
-            return;
-        };
-        let carries = s.kind == SessionKind::Association || self.look().carries(&s).is_ok();
-        let Some(node) = self.net.topo.nodes.get(&s.side(to).node).cloned() else {
-            return;
-        };
-        let retry = self.after(self.world.limit_retry_seconds);
-        let Some(n) = self.net.sessions.get_mut(key) else {
-            return;
-        };
-        if n.epoch != epoch || !n.up[to.i()] {
-            return;
-        }
-        if !carries {
-            n.held.push(Held {
-                to,
-                announce,
-                withdraw,
-            });
-            return;
-        }
-        let med_in = s
-            .mcr
-            .as_ref()
-            .filter(|_| to == End::B)
-            .and_then(|m| m.med_in);
-        let table = &mut n.rib_in[to.i()];
-        for p in withdraw {
-            table.remove(&p);
-        }
-        for mut r in announce {
-            if rib::accepts(&node, &s, &r) {
-                if med_in.is_some() {
-                    r.med = med_in;
-                }
-                table.insert(r.prefix, r);
-            } else {
-                // What was known before is replaced all the same (RFC 4271 §3.1).
-                table.remove(&r.prefix);
-            }
-        }
-        // Limits are for what customers send: not between an MSEE and its gateways, nor within AWS.
-        let customer = match s.kind {
-            SessionKind::Peering | SessionKind::Vif => to == End::A,
-            SessionKind::Tunnel => true,
-            _ => false,
-        };
-        let limit = node.prefix_limit.filter(|_| customer);
-        if limit.is_some_and(|l| table.len() > l as usize) {
-            n.blocked_until = Some(retry);
-            self.schedule(retry, Event::Retry);
-            self.evaluate_session(key);
-            return;
-        }
-        self.announce(&node.key);
-    }
-
-    fn deliver_held(&mut self, key: &str) {
-        let Some(n) = self.net.sessions.get_mut(key) else {
-            return;
-        };
-        let epoch = n.epoch;
-        for h in std::mem::take(&mut n.held) {
-            self.update(key, h.to, epoch, h.announce, h.withdraw);
-        }
-    }
-
-    // ---- forwarding ----------------------------------------------------------------------------------------------
-
-    /// Lets the fabric of each virtual network and each VGW follow its best routes, after their own delay.
-    fn program(&mut self) {
-        let vnets: Vec<String> = self.net.view.azure.vnets.iter().map(|v| v.id.clone()).collect();
-        self.net.fabric.retain(|k, _| vnets.contains(k));
-        self.net.fabric_target.retain(|k, _| vnets.contains(k));
-        for vnet in vnets {
-            let wanted = super::fib::fabric(self.look(), &vnet);
-            if self.net.fabric_target.get(&vnet) != Some(&wanted) {
-                let at = self.after(self.world.fabric_programming_seconds);
-                self.net.fabric_target.insert(vnet.clone(), wanted.clone());
-                self.schedule(at, Event::Fabric { vnet, routes: wanted });
-            }
-        }
-        let vgws: Vec<String> = self.net.view.aws.vgws.iter().map(|v| v.id.clone()).collect();
-        self.net.vgw_fib.retain(|k, _| vgws.contains(k));
-        self.net.vgw_target.retain(|k, _| vgws.contains(k));
-        for vgw in vgws {
-            let wanted = super::fib::vgw(self.look(), &vgw);
-            if self.net.vgw_target.get(&vgw) != Some(&wanted) {
-                let at = self.after(self.world.vgw_programming_seconds);
-                self.net.vgw_target.insert(vgw.clone(), wanted.clone());
-                self.schedule(at, Event::Vgw { vgw, routes: wanted });
-            }
-        }
     }
 
     // ---- silent failures -----------------------------------------------------------------------------------------
@@ -637,7 +509,12 @@ impl Sim<'_> {
             n.fall([true, true], now);
             n.dead = false;
             n.pending_up = Some(due);
-            self.schedule(due, Event::TunnelUp { tunnel: key.to_owned() });
+            self.schedule(
+                due,
+                Event::TunnelUp {
+                    tunnel: key.to_owned(),
+                },
+            );
         }
         self.evaluate();
         self.program();

@@ -1,5 +1,7 @@
 //! The lab's view by hand (lab.md, contract.md), for tests of the network without the providers' APIs.
 
+#![allow(clippy::unwrap_used, reason = "a test that can not go on shall fail")]
+
 use super::view::*;
 use std::net::Ipv4Addr;
 

@@ -57,11 +57,11 @@ impl<'a> Look<'a> {
         if s.vxc_shutdown {
             return Cond::Silent(Why::VxcShutdown, [false, true]);
         }
-        if let Some(t) = s.tunnel.as_ref().and_then(|t| self.net.tunnels.get(t)) {
-            if t.up != [true, true] {
-                // Each side ends BGP with its own half of the tunnel; the other one by DPD or its hold timer.
-                return Cond::Silent(Why::TunnelDown, t.up.map(|up| !up));
-            }
+        if let Some(t) = s.tunnel.as_ref().and_then(|t| self.net.tunnels.get(t))
+            && t.up != [true, true]
+        {
+            // Each side ends BGP with its own half of the tunnel; the other one by DPD or its hold timer.
+            return Cond::Silent(Why::TunnelDown, t.up.map(|up| !up));
         }
         let dead = [self.node_dead(&s.a.node), self.node_dead(&s.b.node)];
         if dead != [false, false] {

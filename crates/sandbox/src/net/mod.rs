@@ -19,14 +19,16 @@ use std::collections::{BTreeMap, BTreeSet};
 mod answers;
 mod build;
 pub mod control;
+mod edges;
 mod engine;
 mod fib;
 mod look;
+mod proposals;
 mod rib;
 pub mod table;
 mod topology;
 mod trace;
-mod tunnel;
+mod updates;
 pub mod view;
 pub mod world;
 
@@ -35,7 +37,11 @@ mod lab;
 #[cfg(test)]
 mod tests;
 
-pub use answers::*;
+pub use answers::{
+    circuit_peers, circuit_routes, effective_routes, er_connected, gateway_advertised,
+    gateway_learned, gateway_peers, ipsec_since, ipsec_status, mcr_bgp_routes, mcr_ip_routes,
+    mcr_neighbor_routes, mcr_sessions, propagated, tunnel, vif_bgp_since, vif_bgp_up, vif_routes,
+};
 pub use control::*;
 use view::View;
 

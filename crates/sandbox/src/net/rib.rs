@@ -100,18 +100,10 @@ pub fn best<'a, 'c>(node: &Node, candidates: &'c [Candidate<'a>]) -> Vec<&'c Can
         // Lowest MED among routes from the same neighbouring AS; absent counts as 0.
         let all: Vec<(Option<u32>, u32)> = set
             .iter()
-            .map(|c| {
-                (
-                    c.route.as_path.first().copied(),
-                    c.route.med.unwrap_or(0),
-                )
-            })
+            .map(|c| (c.route.as_path.first().copied(), c.route.med.unwrap_or(0)))
             .collect();
         set.retain(|c| {
-            let (first, med) = (
-                c.route.as_path.first().copied(),
-                c.route.med.unwrap_or(0),
-            );
+            let (first, med) = (c.route.as_path.first().copied(), c.route.med.unwrap_or(0));
             all.iter().all(|(f, m)| *f != first || *m >= med)
         });
     }
@@ -161,7 +153,12 @@ fn eligible(node: &Node, to: &Session, c: &Candidate<'_>, sim: Look<'_>) -> bool
 /// Megaport's leaking rules between sessions (megaport.md §3.3): by peer type, then by the source session's own lists,
 /// which name other sessions by their peer address.
 fn mcr_passes(from: &Session, to: &Session) -> bool {
-    let kind = |s: &Session| s.mcr.as_ref().map_or("", |m| m.peer_type.as_str()).to_owned();
+    let kind = |s: &Session| {
+        s.mcr
+            .as_ref()
+            .map_or("", |m| m.peer_type.as_str())
+            .to_owned()
+    };
     let (f, t) = (kind(from), kind(to));
     if (f == "PRIV_CLOUD" && t == "PUB_CLOUD") || (f == "PUB_CLOUD" && t != "NON_CLOUD") {
         return false;
@@ -186,12 +183,13 @@ fn outgoing(node: &Node, to: &Session, end: End, c: &Candidate<'_>, sim: Look<'_
             return r;
         }
         (NodeKind::Msee { .. }, SessionKind::Peering) => r.as_path.retain(|a| !private_as(*a)),
-        (NodeKind::Msee { .. }, SessionKind::ErGateway) => {
-            if c.kind() == Some(SessionKind::ErGateway) {
-                for a in &mut r.as_path {
-                    if *a == to.b.asn {
-                        *a = MSEE_ASN;
-                    }
+        // Between virtual networks of one circuit the gateways' common AS is replaced, or each would see a loop.
+        (NodeKind::Msee { .. }, SessionKind::ErGateway)
+            if c.kind() == Some(SessionKind::ErGateway) =>
+        {
+            for a in &mut r.as_path {
+                if *a == to.b.asn {
+                    *a = MSEE_ASN;
                 }
             }
         }
@@ -229,7 +227,9 @@ pub fn export<'a>(sim: Look<'a>, node: &'a Node, to: &Session, end: End) -> Tabl
                 .into_iter()
                 .filter(|c| eligible(node, to, c, sim))
                 .collect();
-            best(node, &offer).first().map(|c| outgoing(node, to, end, c, sim))
+            best(node, &offer)
+                .first()
+                .map(|c| outgoing(node, to, end, c, sim))
         } else {
             best(node, &candidates)
                 .first()

@@ -4,7 +4,7 @@
 //! A session carries what configuration alone decides ([`Session::refused`]); what breaks later (links, nodes, tunnels)
 //! is `engine`'s business.
 
-use super::tunnel;
+use super::proposals;
 use super::view::{Port, Udr, Vnet};
 use super::world::NetWorld;
 use ipnet::Ipv4Net;
@@ -224,7 +224,7 @@ pub struct Tunnel {
     /// Azure's connection and gateway instance.
     pub connection: Option<String>,
     pub instance: Option<String>,
-    pub refused: Option<tunnel::Refusal>,
+    pub refused: Option<proposals::Refusal>,
     /// Dead-peer detection in seconds on AWS's and on Azure's side.
     pub dpd: [f64; 2],
     pub lifetime: f64,
@@ -341,4 +341,3 @@ pub fn passes(world: &NetWorld, udr: &Udr) -> bool {
             .next_hop
             .is_some_and(|a| world.forwarding_appliances.contains(&a))
 }
-

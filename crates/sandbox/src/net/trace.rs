@@ -90,8 +90,8 @@ pub fn trace(state: &State, from: &str, to: &str) -> Result<Vec<Branch>, Control
         done: Vec::new(),
     };
     match from.provider {
-        Provider::Azure => tracer.from_azure(&from.name, from.address),
-        Provider::Aws => tracer.from_aws(&from.name, from.address),
+        Provider::Azure => tracer.leave_azure(&from.name, from.address),
+        Provider::Aws => tracer.leave_aws(&from.name, from.address),
         Provider::Megaport => {
             tracer.drop(Walk::default(), &from.name, "no host lives at Megaport");
         }
@@ -164,7 +164,12 @@ impl<'a> Tracer<'a> {
         longest(&prefixes, |p| *p, self.to)
             .first()
             .and_then(|p| all.get(p))
-            .map(|c| rib::best(node, c).iter().filter_map(|c| c.session).collect())
+            .map(|c| {
+                rib::best(node, c)
+                    .iter()
+                    .filter_map(|c| c.session)
+                    .collect()
+            })
             .unwrap_or_default()
     }
 
@@ -186,7 +191,7 @@ impl<'a> Tracer<'a> {
 
     // ---- Azure ---------------------------------------------------------------------------------------------------
 
-    fn from_azure(&mut self, host: &str, address: Ipv4Addr) {
+    fn leave_azure(&mut self, host: &str, address: Ipv4Addr) {
         let vnets = &self.look.net.view.azure.vnets;
         let Some(vnet) = vnets
             .iter()
@@ -244,13 +249,7 @@ impl<'a> Tracer<'a> {
         }
     }
 
-    fn gateways(
-        &mut self,
-        vnet: &'a Vnet,
-        prefix: Option<ipnet::Ipv4Net>,
-        walk: Walk,
-        host: &str,
-    ) {
+    fn gateways(&mut self, vnet: &'a Vnet, prefix: Option<ipnet::Ipv4Net>, walk: Walk, host: &str) {
         let programmed = self
             .look
             .net
@@ -264,20 +263,25 @@ impl<'a> Tracer<'a> {
         }
         if hops.is_empty() {
             self.no_route(walk, host);
+            return;
         }
         for h in hops {
             match self.node(&h.via).map(|n| &n.kind) {
-                Some(NodeKind::Msee { .. }) => self.to_msee(vnet, &h.via, walk.clone()),
+                Some(NodeKind::Msee { .. }) => self.reach_msee(vnet, &h.via, walk.clone()),
                 Some(_) => self.vpn_instance_out(&h.via, walk.clone()),
                 None => {
-                    self.drop(walk.clone(), host, "the fabric still forwards to what is gone");
+                    self.drop(
+                        walk.clone(),
+                        host,
+                        "the fabric still forwards to what is gone",
+                    );
                 }
             }
         }
     }
 
     /// From a virtual machine to the edge router: ExpressRoute's outbound traffic passes the gateway by.
-    fn to_msee(&mut self, vnet: &Vnet, msee: &str, mut walk: Walk) {
+    fn reach_msee(&mut self, vnet: &Vnet, msee: &str, mut walk: Walk) {
         walk.path = Some("ExpressRoute");
         let session = self
             .look
@@ -315,7 +319,7 @@ impl<'a> Tracer<'a> {
                 continue;
             }
             match s.kind {
-                SessionKind::Peering => self.to_mcr(s, walk.clone()),
+                SessionKind::Peering => self.reach_mcr(s, walk.clone()),
                 _ => self.er_instance_in(&s.b.node, walk.clone()),
             }
         }
@@ -327,11 +331,11 @@ impl<'a> Tracer<'a> {
             return;
         };
         walk.hop(None);
-        self.into_vnet(node, walk);
+        self.deliver_vnet(node, walk);
     }
 
     /// From a gateway instance to a virtual machine: the routes of GatewaySubnet decide.
-    fn into_vnet(&mut self, node: &'a Node, walk: Walk) {
+    fn deliver_vnet(&mut self, node: &'a Node, walk: Walk) {
         let vnet = self
             .look
             .vnet_of(&node.key)
@@ -379,7 +383,7 @@ impl<'a> Tracer<'a> {
     // ---- Megaport ------------------------------------------------------------------------------------------------
 
     /// Over a VXC to the MCR, which answers with the address of the interface that the packet came in on.
-    fn to_mcr(&mut self, ingress: &Session, walk: Walk) {
+    fn reach_mcr(&mut self, ingress: &Session, walk: Walk) {
         let Some((mut walk, node)) = self.enter(&ingress.b.node, walk) else {
             return;
         };
@@ -407,7 +411,7 @@ impl<'a> Tracer<'a> {
 
     // ---- AWS -----------------------------------------------------------------------------------------------------
 
-    fn from_aws(&mut self, host: &str, address: Ipv4Addr) {
+    fn leave_aws(&mut self, host: &str, address: Ipv4Addr) {
         let walk = Walk::default();
         let vpcs = &self.look.net.view.aws.vpcs;
         let Some(vpc) = vpcs
@@ -491,7 +495,7 @@ impl<'a> Tracer<'a> {
                 continue;
             }
             if let Some((walk, instance)) = self.enter(&s.b.node, walk) {
-                self.into_vnet(instance, walk);
+                self.deliver_vnet(instance, walk);
             }
         }
     }
@@ -524,7 +528,7 @@ impl<'a> Tracer<'a> {
             let mut walk = walk.clone();
             walk.hop(s.a.address);
             if self.carried(s, &node.name, &walk) {
-                self.to_mcr(s, walk);
+                self.reach_mcr(s, walk);
             }
         }
     }
@@ -539,6 +543,7 @@ impl<'a> Tracer<'a> {
             .collect();
         if next.is_empty() {
             self.no_route(walk, &node.name);
+            return;
         }
         for (s, _) in next {
             self.vgw(&s.b.node, walk.clone());

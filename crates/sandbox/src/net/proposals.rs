@@ -81,9 +81,7 @@ fn offers<T: PartialEq>(list: &[T], all: &[T], value: &T) -> bool {
 const CIPHERS: [&str; 4] = ["AES128", "AES256", "AES128-GCM-16", "AES256-GCM-16"];
 const INTEGRITIES: [&str; 4] = ["SHA1", "SHA2-256", "SHA2-384", "SHA2-512"];
 const GROUPS_1: [u32; 13] = [2, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 35];
-const GROUPS_2: [u32; 16] = [
-    2, 5, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 35, 36, 37,
-];
+const GROUPS_2: [u32; 16] = [2, 5, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 35, 36, 37];
 
 fn has(list: &[String], all: &[&str], value: &str) -> bool {
     if list.is_empty() {
@@ -106,7 +104,11 @@ fn phase2(aws: &VpnTunnel, cipher_name: &str, integrity_name: &str) -> bool {
     let cipher_name = cipher(cipher_name);
     has(&aws.phase2_encryption, &CIPHERS, cipher_name)
         && (cipher_name.contains("GCM")
-            || has(&aws.phase2_integrity, &INTEGRITIES, integrity(integrity_name)))
+            || has(
+                &aws.phase2_integrity,
+                &INTEGRITIES,
+                integrity(integrity_name),
+            ))
 }
 
 /// Azure's default set for phase 1 that AWS could know, and its phase 2 ciphers (azure.md §4.4).

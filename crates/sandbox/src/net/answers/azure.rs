@@ -1,17 +1,14 @@
-//! What each API's vantage shows, as plain rows in the order of lab.md. Reads only; how a provider prints a row is its
-//! module's business.
+//! Azure's vantages: circuits, gateways, NICs, connections.
 
-use super::fib;
-use super::look::{Cond, Look};
-use super::rib::{self, Candidate, Route};
-use super::table::{
-    EffectiveRoute, Learned, PeerRow, Propagated, Row, SessionState, TunnelState,
-};
-use super::topology::{self, End, Node, NodeKind, Session, SessionKind, Why};
-use super::view::Port;
+use super::{peer, row, sent};
+use crate::net::fib;
+use crate::net::look::Look;
+use crate::net::rib::{self, Candidate};
+use crate::net::table::{EffectiveRoute, Learned, PeerRow, Row, SessionState};
+use crate::net::topology::{self, End, Node, NodeKind, Session, SessionKind};
+use crate::net::view::Port;
 use crate::state::State;
 use crate::time::SimTime;
-use ipnet::Ipv4Net;
 use std::net::Ipv4Addr;
 
 /// Routes of a circuit's port (`routeTables/primary|secondary`): every route that the MSEE holds, the own side's gateway
@@ -90,9 +87,9 @@ pub fn circuit_peers(state: &State, circuit: &str, port: Port) -> Vec<PeerRow> {
             Port::Secondary => p.secondary,
         };
         // The configured neighbour is there whether a router answers or not.
-        let known = look
-            .sessions(&key)
-            .any(|(s, e)| s.kind == SessionKind::Peering && s.side(e.other()).address == topology::host(net, 1));
+        let known = look.sessions(&key).any(|(s, e)| {
+            s.kind == SessionKind::Peering && s.side(e.other()).address == topology::host(net, 1)
+        });
         if !known {
             rows.push(PeerRow {
                 local: topology::host(net, 2),
@@ -131,13 +128,7 @@ pub fn gateway_learned(state: &State, gateway: &str) -> Option<Vec<(Ipv4Addr, Ro
             .map(|c| row(node, c))
             .collect();
         // Own routes, then peer by peer; prefixes as text, as lab.md lists them (101.216 before 50.216).
-        here.sort_by_key(|r| {
-            (
-                r.learned != Learned::Local,
-                r.source,
-                r.prefix.to_string(),
-            )
-        });
+        here.sort_by_key(|r| (r.learned != Learned::Local, r.source, r.prefix.to_string()));
         rows.extend(here.into_iter().map(|r| (local, r)));
     }
     Some(rows)
@@ -343,286 +334,4 @@ pub fn er_connected(state: &State, connection: &str) -> bool {
                 .get(&s.key)
                 .is_some_and(|n| n.established())
         })
-}
-
-/// Whether BGP on a VIF is up on AWS's side.
-pub fn vif_bgp_up(state: &State, vif: &str) -> bool {
-    vif_sessions(Look::at(state), vif).any(|(s, look)| {
-        look.net
-            .sessions
-            .get(&s.key)
-            .is_some_and(|n| n.up[End::A.i()])
-    })
-}
-
-/// Since when BGP on a VIF is as it is on AWS's side.
-pub fn vif_bgp_since(state: &State, vif: &str) -> Option<SimTime> {
-    vif_sessions(Look::at(state), vif)
-        .filter_map(|(s, look)| look.net.sessions.get(&s.key).map(|n| n.since[End::A.i()]))
-        .max()
-}
-
-fn vif_sessions<'a>(look: Look<'a>, vif: &str) -> impl Iterator<Item = (&'a Session, Look<'a>)> {
-    look.net
-        .topo
-        .sessions
-        .values()
-        .filter(move |s| s.kind == SessionKind::Vif && s.object == vif)
-        .map(move |s| (s, look))
-}
-
-/// Routes accepted from (`true`) or advertised to (`false`) the customer on a VIF.
-pub fn vif_routes(state: &State, vif: &str, accepted: bool) -> Vec<Row> {
-    vif_sessions(Look::at(state), vif)
-        .filter_map(|(s, look)| look.net.sessions.get(&s.key).map(|n| (s, n)))
-        .flat_map(|(s, n)| {
-            let i = End::A.i();
-            let table = if accepted { &n.rib_in[i] } else { &n.rib_out[i] };
-            let source = if accepted { s.b.address } else { s.a.address };
-            table
-                .values()
-                .map(move |r| sent(r, source, 0))
-                .collect::<Vec<_>>()
-        })
-        .collect()
-}
-
-/// State of the tunnel with this outside address as AWS sees it.
-pub fn tunnel(state: &State, vpn_connection: &str, outside: Ipv4Addr) -> Option<TunnelState> {
-    let look = Look::at(state);
-    let t = look
-        .net
-        .topo
-        .tunnels
-        .values()
-        .find(|t| t.vpn_connection == vpn_connection && t.outside == outside)?;
-    let now = look.net.tunnels.get(&t.key)?;
-    let bgp = look
-        .net
-        .topo
-        .sessions
-        .values()
-        .find(|s| s.tunnel.as_ref() == Some(&t.key))
-        .and_then(|s| look.net.sessions.get(&s.key));
-    // Moves with any change of IKE, IPsec or BGP (aws.md §2.5).
-    let since = bgp.map_or(now.since[0], |b| b.since[0].max(now.since[0]));
-    Some(TunnelState {
-        ipsec_up: now.up[0],
-        bgp_up: bgp.is_some_and(|b| b.up[0]),
-        accepted_routes: bgp.map_or(0, |b| b.rib_in[0].len() as u32),
-        since,
-    })
-}
-
-/// Routes that VGWs propagate into a route table: what the VGW has, whichever path is best, but for the VPC's own
-/// prefixes. Sorted by address.
-pub fn propagated(state: &State, route_table: &str) -> Vec<Propagated> {
-    let look = Look::at(state);
-    let Some((vpc, table)) = look
-        .net
-        .view
-        .aws
-        .vpcs
-        .iter()
-        .find_map(|v| v.route_tables.iter().find(|t| t.id == route_table).map(|t| (v, t)))
-    else {
-        return Vec::new();
-    };
-    let mut rows: Vec<Propagated> = Vec::new();
-    for id in &table.propagating {
-        let attached = look
-            .net
-            .view
-            .aws
-            .vgws
-            .iter()
-            .any(|g| g.id == *id && g.vpc.as_ref() == Some(&vpc.id));
-        if !attached {
-            continue;
-        }
-        rows.extend(
-            look.net
-                .vgw_fib
-                .get(id)
-                .into_iter()
-                .flatten()
-                .filter(|r| !vpc.cidrs.contains(&r.prefix))
-                .map(|r| Propagated {
-                    prefix: r.prefix,
-                    vgw: id.clone(),
-                }),
-        );
-    }
-    rows.sort_by_key(|r| r.prefix);
-    rows
-}
-
-/// Sessions of one VXC of an MCR: peer address and whether it is established.
-pub fn mcr_sessions(state: &State, vxc: &str) -> Vec<(Ipv4Addr, bool)> {
-    let look = Look::at(state);
-    look.net
-        .topo
-        .sessions
-        .values()
-        .filter(|s| s.vxc.as_deref() == Some(vxc))
-        .map(|s| {
-            let up = look
-                .net
-                .sessions
-                .get(&s.key)
-                .is_some_and(|n| n.up[End::B.i()]);
-            (s.a.address, up)
-        })
-        .collect()
-}
-
-/// The MCR's BGP table, with the VXC that each route came in on.
-pub fn mcr_bgp_routes(state: &State, mcr: &str) -> Vec<(Row, Option<String>)> {
-    let look = Look::at(state);
-    let Some(node) = look.net.topo.nodes.get(&topology::mcr(mcr)) else {
-        return Vec::new();
-    };
-    let mut rows = Vec::new();
-    for (_, candidates) in look.candidates(node) {
-        let top = rib::best(node, &candidates).first().map(|c| *c as *const Candidate<'_>);
-        let mut here: Vec<(Row, Option<String>)> = candidates
-            .iter()
-            .map(|c| {
-                let mut r = row(node, c);
-                r.weight = 0;
-                r.best = top.is_some_and(|t| std::ptr::eq(t, c));
-                (r, c.vxc.map(str::to_owned))
-            })
-            .collect();
-        here.sort_by_key(|(r, _)| (!r.best, r.source));
-        rows.extend(here);
-    }
-    rows
-}
-
-/// The MCR's IP routes: prefix, protocol (`BGP`, `CONNECTED`), next hop, VXC.
-pub fn mcr_ip_routes(
-    state: &State,
-    mcr: &str,
-) -> Vec<(Ipv4Net, String, Option<Ipv4Addr>, Option<String>)> {
-    let look = Look::at(state);
-    let Some(node) = look.net.topo.nodes.get(&topology::mcr(mcr)) else {
-        return Vec::new();
-    };
-    let mut rows = Vec::new();
-    for (prefix, candidates) in look.candidates(node) {
-        for c in rib::best(node, &candidates) {
-            let vxc = c.vxc.map(str::to_owned);
-            rows.push(match c.session {
-                Some(_) => (prefix, "BGP".to_owned(), Some(c.route.next_hop), vxc),
-                None => (prefix, "CONNECTED".to_owned(), None, vxc),
-            });
-        }
-    }
-    rows
-}
-
-/// Routes received from or advertised to a neighbour of an MCR.
-pub fn mcr_neighbor_routes(state: &State, mcr: &str, peer: Ipv4Addr, received: bool) -> Vec<Row> {
-    let look = Look::at(state);
-    let key = topology::mcr(mcr);
-    let Some((s, end)) = look
-        .sessions(&key)
-        .find(|(s, e)| s.side(e.other()).address == peer)
-    else {
-        return Vec::new();
-    };
-    let Some(now) = look.net.sessions.get(&s.key) else {
-        return Vec::new();
-    };
-    let (table, source) = if received {
-        (&now.rib_in[end.i()], peer)
-    } else {
-        (&now.rib_out[end.i()], s.side(end).address)
-    };
-    table.values().map(|r| sent(r, source, 0)).collect()
-}
-
-// ---- rows --------------------------------------------------------------------------------------------------------
-
-fn row(node: &Node, c: &Candidate<'_>) -> Row {
-    let own = node.address.unwrap_or(Ipv4Addr::UNSPECIFIED);
-    Row {
-        prefix: c.route.prefix,
-        next_hop: c.route.next_hop,
-        as_path: c.route.as_path.clone(),
-        origin: c.route.origin,
-        learned: match c.kind() {
-            None => Learned::Local,
-            Some(SessionKind::Mesh | SessionKind::Association) => Learned::Ibgp,
-            Some(_) => Learned::Ebgp,
-        },
-        source: c.peer().unwrap_or(own),
-        weight: c.weight(),
-        local_pref: None,
-        med: c.route.med,
-        best: false,
-        marked: false,
-    }
-}
-
-fn sent(r: &Route, source: Ipv4Addr, weight: u32) -> Row {
-    Row {
-        prefix: r.prefix,
-        next_hop: r.next_hop,
-        as_path: r.as_path.clone(),
-        origin: r.origin,
-        learned: Learned::Ebgp,
-        source,
-        weight,
-        local_pref: None,
-        med: r.med,
-        best: true,
-        marked: false,
-    }
-}
-
-/// A session as its end `end` sees it.
-fn peer(look: Look<'_>, s: &Session, end: End) -> PeerRow {
-    let (own, far) = (s.side(end), s.side(end.other()));
-    let i = end.i();
-    let now = look.net.sessions.get(&s.key);
-    let up = now.is_some_and(|n| n.up[i]);
-    let state = session_state(look, s, end);
-    // Keepalives every third of the hold time, one OPEN, and what UPDATEs went each way.
-    let keepalives = now.filter(|_| up).map_or(0, |n| {
-        (look.now.secs_since(n.established_at) / (s.hold / 3.0)).max(0.0) as u64 + 2
-    });
-    PeerRow {
-        local: own.address,
-        neighbor: far.address,
-        asn: far.asn,
-        state,
-        since: now.map_or(look.now, |n| n.since[i]),
-        routes_received: now.map_or(0, |n| n.rib_in[i].len() as u32),
-        messages_sent: keepalives + now.map_or(0, |n| n.updates[i]),
-        messages_received: keepalives + now.map_or(0, |n| n.updates[end.other().i()]),
-    }
-}
-
-/// The state of a session at one end.
-pub(super) fn session_state(look: Look<'_>, s: &Session, end: End) -> SessionState {
-    if look
-        .net
-        .sessions
-        .get(&s.key)
-        .is_some_and(|n| n.up[end.i()])
-    {
-        return SessionState::Established;
-    }
-    match look.condition(s) {
-        Cond::Explicit(Why::Shutdown | Why::PeeringDisabled | Why::FailoverTest, who)
-            if who.is_none_or(|w| w == end) =>
-        {
-            SessionState::Shutdown
-        }
-        Cond::Explicit(Why::Asn | Why::PrefixLimit | Why::BgpDisabled, _)
-        | Cond::Silent(Why::VxcShutdown, _) => SessionState::Idle,
-        _ => SessionState::Connect,
-    }
 }
