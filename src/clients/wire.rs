@@ -130,7 +130,11 @@ pub fn json_defect(e: &serde_json::Error) -> String {
 /// `Retry-After` in seconds, or as an HTTP date (megaport.md §1.4); dates count from the answer's own `Date`, so that no
 /// clock of ours is involved.
 pub fn retry_after(headers: &http::HeaderMap) -> Option<std::time::Duration> {
-    let value = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim();
+    let value = headers
+        .get(http::header::RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .trim();
     if let Ok(seconds) = value.parse::<u64>() {
         return Some(std::time::Duration::from_secs(seconds));
     }
@@ -162,7 +166,10 @@ mod tests {
         assert_eq!(list(json!({"list": null})), [0u32; 0]);
         assert_eq!(list(json!({})), [0u32; 0]);
         for n in [json!(12), json!("12"), json!(12.0)] {
-            assert_eq!(serde_json::from_value::<T>(json!({"n": n})).unwrap().n, Some(12));
+            assert_eq!(
+                serde_json::from_value::<T>(json!({"n": n})).unwrap().n,
+                Some(12)
+            );
         }
     }
 
@@ -173,13 +180,21 @@ mod tests {
         h.insert("retry-after", "17".parse().unwrap());
         assert_eq!(retry_after(&h), Some(std::time::Duration::from_secs(17)));
         h.insert("date", "Thu, 26 Nov 2026 08:00:00 GMT".parse().unwrap());
-        h.insert("retry-after", "Thu, 26 Nov 2026 08:00:30 GMT".parse().unwrap());
+        h.insert(
+            "retry-after",
+            "Thu, 26 Nov 2026 08:00:30 GMT".parse().unwrap(),
+        );
         assert_eq!(retry_after(&h), Some(std::time::Duration::from_secs(30)));
     }
 
     #[test]
     fn unknown_fields_and_secrets_do_not_print() {
-        let e = Extra(json!({"authKey": "tell-nobody"}).as_object().unwrap().clone());
+        let e = Extra(
+            json!({"authKey": "tell-nobody"})
+                .as_object()
+                .unwrap()
+                .clone(),
+        );
         let s = WireSecret(Secret::new("tell-nobody"));
         assert!(!format!("{e:?}{s:?}").contains("tell-nobody"));
         assert_eq!(serde_json::to_value(&s).unwrap(), json!("tell-nobody"));

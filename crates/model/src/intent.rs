@@ -179,7 +179,10 @@ impl CloudError {
     pub fn remedy(&self) -> String {
         let f = &self.0;
         if self.is_quota() {
-            return format!("Ask {} to raise the quota, or remove what is not needed.", f.provider);
+            return format!(
+                "Ask {} to raise the quota, or remove what is not needed.",
+                f.provider
+            );
         }
         match &f.intent {
             Intent::Terminal => {
@@ -271,7 +274,10 @@ mod tests {
     #[test]
     fn only_terminal_limits_are_quota() {
         assert!(error(Intent::Terminal, "VpnGatewayLimitExceeded").is_quota());
-        let throttled = error(Intent::Transient { retry_after: None }, "RequestLimitExceeded");
+        let throttled = error(
+            Intent::Transient { retry_after: None },
+            "RequestLimitExceeded",
+        );
         assert!(!throttled.is_quota());
         assert!(throttled.is_throttled());
     }

@@ -128,7 +128,10 @@ pub(super) fn token_error(subject: &str, e: &azure_core::Error) -> CloudError {
     CloudError::new(Provider::Azure, "token", subject, intent, code, message).sent(Sent::No)
 }
 
-fn nested<T>(e: &azure_core::Error, pick: impl Fn(&azure_core::error::ErrorKind) -> Option<T>) -> Option<T> {
+fn nested<T>(
+    e: &azure_core::Error,
+    pick: impl Fn(&azure_core::error::ErrorKind) -> Option<T>,
+) -> Option<T> {
     let mut source = std::error::Error::source(e);
     while let Some(s) = source {
         if let Some(inner) = s.downcast_ref::<azure_core::Error>()

@@ -87,7 +87,10 @@ pub struct ServiceProviderProperties {
     pub service_provider_name: String,
     #[serde(deserialize_with = "null_default")]
     pub peering_location: String,
-    #[serde(deserialize_with = "loose_u32", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        deserialize_with = "loose_u32",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub bandwidth_in_mbps: Option<u32>,
     #[serde(flatten)]
     pub extra: Extra,
@@ -101,15 +104,26 @@ pub struct PeeringProperties {
     pub provisioning_state: ProvisioningState,
     #[serde(deserialize_with = "null_default")]
     pub peering_type: String,
-    #[serde(rename = "peerASN", deserialize_with = "loose_u32", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "peerASN",
+        deserialize_with = "loose_u32",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub peer_asn: Option<u32>,
-    #[serde(rename = "azureASN", deserialize_with = "loose_u32", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "azureASN",
+        deserialize_with = "loose_u32",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub azure_asn: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub primary_peer_address_prefix: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secondary_peer_address_prefix: Option<String>,
-    #[serde(deserialize_with = "loose_u32", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        deserialize_with = "loose_u32",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub vlan_id: Option<u32>,
     /// `Enabled` or `Disabled`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -182,8 +196,12 @@ impl AzureClient {
     }
 
     pub async fn circuits(&self, resource_group: &str) -> Result<Vec<Circuit>, CloudError> {
-        self.list("expressRouteCircuits.list", resource_group, "expressRouteCircuits")
-            .await
+        self.list(
+            "expressRouteCircuits.list",
+            resource_group,
+            "expressRouteCircuits",
+        )
+        .await
     }
 
     /// Orders a circuit. The name makes it idempotent, but it would replace an existing circuit's peerings: look first.
@@ -218,8 +236,13 @@ impl AzureClient {
         id: &ResourceId,
         circuit: &Circuit,
     ) -> Result<Accepted, CloudError> {
-        self.put("expressRouteCircuits.put", id, circuit, circuit.etag.as_deref())
-            .await
+        self.put(
+            "expressRouteCircuits.put",
+            id,
+            circuit,
+            circuit.etag.as_deref(),
+        )
+        .await
     }
 
     /// Makes Azure look at the provider's state again: GET, then PUT of the whole body (azure.md §2.6). The body goes
@@ -264,8 +287,11 @@ impl AzureClient {
         &self,
         circuit: &ResourceId,
     ) -> Result<Option<Peering>, CloudError> {
-        self.find("expressRouteCircuitPeerings.get", &circuit.private_peering())
-            .await
+        self.find(
+            "expressRouteCircuitPeerings.get",
+            &circuit.private_peering(),
+        )
+        .await
     }
 
     pub async fn put_private_peering(
@@ -288,16 +314,24 @@ impl AzureClient {
         {
             p.insert("sharedKey".to_owned(), json!(key.expose()));
         }
-        self.put("expressRouteCircuitPeerings.put", &circuit.private_peering(), &body, None)
-            .await
+        self.put(
+            "expressRouteCircuitPeerings.put",
+            &circuit.private_peering(),
+            &body,
+            None,
+        )
+        .await
     }
 
     pub async fn delete_private_peering(
         &self,
         circuit: &ResourceId,
     ) -> Result<Option<Accepted>, CloudError> {
-        self.delete("expressRouteCircuitPeerings.delete", &circuit.private_peering())
-            .await
+        self.delete(
+            "expressRouteCircuitPeerings.delete",
+            &circuit.private_peering(),
+        )
+        .await
     }
 
     /// Connectivity providers with their peering locations and bandwidths.

@@ -63,7 +63,12 @@ impl Parsed {
     }
     /// The most telling code: a detail's, when the outer one says nothing.
     fn code(&self) -> Option<&str> {
-        const EMPTY: [&str; 4] = ["RetryableError", "BadRequest", "Conflict", "PreconditionFailed"];
+        const EMPTY: [&str; 4] = [
+            "RetryableError",
+            "BadRequest",
+            "Conflict",
+            "PreconditionFailed",
+        ];
         match self.codes.as_slice() {
             [outer, inner, ..] if EMPTY.contains(&outer.as_str()) => Some(inner),
             [first, ..] => Some(first),
@@ -167,28 +172,47 @@ fn intent(status: u16, e: &Parsed, retry_after: Option<Duration>) -> Intent {
         // Only circuits: the provider has not let go (azure.md §2.6).
         return blocked("the service provider to deprovision the circuit");
     }
-    if e.any(&["InUseSubnetCannotBeDeleted", "PublicIPAddressCannotBeDeleted"])
-        || e.codes.iter().any(|c| c.ends_with("CannotBeDeleted") || c.starts_with("InUse"))
+    if e.any(&[
+        "InUseSubnetCannotBeDeleted",
+        "PublicIPAddressCannotBeDeleted",
+    ]) || e
+        .codes
+        .iter()
+        .any(|c| c.ends_with("CannotBeDeleted") || c.starts_with("InUse"))
     {
         return blocked("what still uses it to be gone");
     }
     if status == 412 || e.codes.iter().any(|c| c.starts_with("PreconditionFailed")) {
         return Intent::Conflict;
     }
-    if e.any(&["GwmOperationTimeOut", "InternalServerError", "OperationTimedOut"]) {
+    if e.any(&[
+        "GwmOperationTimeOut",
+        "InternalServerError",
+        "OperationTimedOut",
+    ]) {
         return Intent::Transient { retry_after };
     }
-    if e.any(&["NetcfgInvalidSubnet", "CanceledAndSupersededDueToAnotherOperation"]) {
+    if e.any(&[
+        "NetcfgInvalidSubnet",
+        "CanceledAndSupersededDueToAnotherOperation",
+    ]) {
         // Mostly a race of parallel writes: what was read no longer holds.
         return Intent::Conflict;
     }
     if e.any(&SPEC_ERRORS) || e.any(&["RequestDisallowedByPolicy", "ScopeLocked"]) {
         return Intent::Terminal;
     }
-    if e.any(&["LinkedAuthorizationFailed", "AuthorizationFailed", "SubscriptionNotFound"]) {
+    if e.any(&[
+        "LinkedAuthorizationFailed",
+        "AuthorizationFailed",
+        "SubscriptionNotFound",
+    ]) {
         return Intent::Auth;
     }
-    if e.codes.iter().any(|c| c.ends_with("QuotaExceeded") || c.ends_with("CountLimitReached")) {
+    if e.codes
+        .iter()
+        .any(|c| c.ends_with("QuotaExceeded") || c.ends_with("CountLimitReached"))
+    {
         return Intent::Terminal;
     }
     if e.has("InvalidResourceReference") {
@@ -239,10 +263,19 @@ mod tests {
 
     fn at(status: u16, body: &Value) -> CloudError {
         let id = ResourceId::circuit("s", "vpn-rg", "to-megaport");
-        classify("x.put", &id, status, &HeaderMap::new(), body.to_string().as_bytes())
+        classify(
+            "x.put",
+            &id,
+            status,
+            &HeaderMap::new(),
+            body.to_string().as_bytes(),
+        )
     }
     fn coded(status: u16, code: &str, message: &str) -> CloudError {
-        at(status, &json!({"error": {"code": code, "message": message}}))
+        at(
+            status,
+            &json!({"error": {"code": code, "message": message}}),
+        )
     }
 
     /// Every row of azure.md §1.4, with the status it comes with (0: inside a long-running operation).
@@ -267,11 +300,31 @@ mod tests {
             (400, "NetcfgInvalidSubnet", I::Conflict),
             (400, "InvalidJsonReferenceWrongType", I::Terminal),
             (400, "InvalidGatewaySize", I::Terminal),
-            (400, "InvalidGatewaySkuSpecifiedForGatewayDeploymentType", I::Terminal),
-            (400, "VirtualNetworkGatewaySkuCannotBeCreatedForSpecifiedVmGeneration", I::Terminal),
-            (400, "VmssVpnGatewayPublicIpsMustHaveZonesConfigured", I::Terminal),
-            (0, "VmssVpnGatewayPublicIpsMustHaveZonesConfigured", I::Terminal),
-            (400, "PublicIpWithBasicSkuNotAllowedOnExpressRouteGateways", I::Terminal),
+            (
+                400,
+                "InvalidGatewaySkuSpecifiedForGatewayDeploymentType",
+                I::Terminal,
+            ),
+            (
+                400,
+                "VirtualNetworkGatewaySkuCannotBeCreatedForSpecifiedVmGeneration",
+                I::Terminal,
+            ),
+            (
+                400,
+                "VmssVpnGatewayPublicIpsMustHaveZonesConfigured",
+                I::Terminal,
+            ),
+            (
+                0,
+                "VmssVpnGatewayPublicIpsMustHaveZonesConfigured",
+                I::Terminal,
+            ),
+            (
+                400,
+                "PublicIpWithBasicSkuNotAllowedOnExpressRouteGateways",
+                I::Terminal,
+            ),
             (403, "LinkedAuthorizationFailed", I::Auth),
             (403, "AuthorizationFailed", I::Auth),
             (401, "InvalidAuthenticationToken", I::Auth),
@@ -311,22 +364,39 @@ mod tests {
             &json!({"error": {"code": "RetryableError", "message": "A retryable error occurred.", "details": [
                 {"code": "ReferencedResourceNotProvisioned", "message": "The subnet is not in Succeeded state."}]}}),
         );
-        assert_eq!((kind(&e), e.code.as_str()), (I::Blocked, "ReferencedResourceNotProvisioned"));
+        assert_eq!(
+            (kind(&e), e.code.as_str()),
+            (I::Blocked, "ReferencedResourceNotProvisioned")
+        );
         assert!(e.message.contains("not in Succeeded state"));
-        let e = at(412, &json!({"error": {"code": "PreconditionFailed", "details": [{"code": "PreconditionFailedEtagMismatch"}]}}));
-        assert_eq!((kind(&e), e.code.as_str()), (I::Conflict, "PreconditionFailedEtagMismatch"));
+        let e = at(
+            412,
+            &json!({"error": {"code": "PreconditionFailed", "details": [{"code": "PreconditionFailedEtagMismatch"}]}}),
+        );
+        assert_eq!(
+            (kind(&e), e.code.as_str()),
+            (I::Conflict, "PreconditionFailedEtagMismatch")
+        );
     }
 
     #[test]
     fn a_message_may_be_a_nested_error() {
-        let inner = json!({"error": {"code": "InvalidGatewaySize", "message": "bad size"}}).to_string();
+        let inner =
+            json!({"error": {"code": "InvalidGatewaySize", "message": "bad size"}}).to_string();
         let e = coded(400, "BadRequest", &inner);
-        assert_eq!((kind(&e), e.code.as_str(), e.message.as_str()), (I::Terminal, "InvalidGatewaySize", "bad size"));
+        assert_eq!(
+            (kind(&e), e.code.as_str(), e.message.as_str()),
+            (I::Terminal, "InvalidGatewaySize", "bad size")
+        );
     }
 
     #[test]
     fn any_message_that_names_updating_means_busy() {
-        let e = coded(409, "OperationNotAllowed", "Operation is not allowed, the gateway is in Updating state.");
+        let e = coded(
+            409,
+            "OperationNotAllowed",
+            "Operation is not allowed, the gateway is in Updating state.",
+        );
         assert_eq!(kind(&e), I::Blocked);
     }
 
@@ -345,6 +415,9 @@ mod tests {
     fn garbage_is_transient_or_terminal_by_status() {
         let id = ResourceId::circuit("s", "g", "c");
         let e = classify("x.put", &id, 502, &HeaderMap::new(), b"<html>");
-        assert_eq!((kind(&e), e.sent, e.code.as_str()), (I::Transient, Sent::Maybe, "502"));
+        assert_eq!(
+            (kind(&e), e.sent, e.code.as_str()),
+            (I::Transient, Sent::Maybe, "502")
+        );
     }
 }

@@ -168,7 +168,10 @@ impl AzureClient {
                 .await?;
             let page: Page = decode(operation, id, res.body(), Sent::No)?;
             for item in page.value {
-                out.push(serde_json::from_value(item).map_err(|e| unreadable(operation, id, &json_defect(&e), Sent::No))?);
+                out.push(
+                    serde_json::from_value(item)
+                        .map_err(|e| unreadable(operation, id, &json_defect(&e), Sent::No))?,
+                );
             }
             match page.next_link.filter(|l| !l.is_empty()) {
                 Some(next) => url = self.own_url(operation, id, next)?,
@@ -215,7 +218,8 @@ impl AzureClient {
         if_match: Option<&str>,
     ) -> Result<Accepted, CloudError> {
         let url = self.url(operation, id, "")?;
-        let body = serde_json::to_vec(body).map_err(|e| unreadable(operation, id, &json_defect(&e), Sent::No))?;
+        let body = serde_json::to_vec(body)
+            .map_err(|e| unreadable(operation, id, &json_defect(&e), Sent::No))?;
         let res = self
             .exchange(operation, id, method, &url, Some(body.into()), if_match)
             .await?;
@@ -263,7 +267,9 @@ impl AzureClient {
                 OperationStatus::Failed(classify_operation(
                     operation,
                     id,
-                    body.get("error").filter(|e| !e.is_null()).unwrap_or(&fallback),
+                    body.get("error")
+                        .filter(|e| !e.is_null())
+                        .unwrap_or(&fallback),
                 ))
             }
             Some(_) => OperationStatus::InProgress { retry_after },
@@ -285,7 +291,7 @@ impl AzureClient {
         let res = self
             .exchange(operation, id, Method::POST, &url, Some(Bytes::new()), None)
             .await?;
-        self.long(operation, id, &res, None)
+        long(operation, id, &res, None)
     }
 
     /// Looks at a diagnostic: decided by the HTTP status alone, the result has no `status` field (azure.md §1.2).
@@ -299,50 +305,7 @@ impl AzureClient {
         let res = self
             .exchange(operation, id, Method::GET, &url, None, None)
             .await?;
-        self.long(operation, id, &res, Some(location))
-    }
-
-    fn long<T: DeserializeOwned + Default>(
-        &self,
-        operation: &str,
-        id: &ResourceId,
-        res: &Response<Bytes>,
-        polled: Option<&str>,
-    ) -> Result<Long<T>, CloudError> {
-        match res.status().as_u16() {
-            202 => {
-                let location = header(res.headers(), "location")
-                    .or_else(|| polled.map(str::to_owned))
-                    .ok_or_else(|| {
-                        unreadable(operation, id, &"a 202 without a Location header", Sent::No)
-                    })?;
-                Ok(Long::Running {
-                    location,
-                    retry_after: wire::retry_after(res.headers()),
-                })
-            }
-            204 => Ok(Long::Done(T::default())),
-            _ => {
-                let body: Value = serde_json::from_slice(res.body())
-                    .map_err(|e| unreadable(operation, id, &json_defect(&e), Sent::No))?;
-                // Some diagnostics end in an error inside a 200, like every operation.
-                if body.get("status").and_then(Value::as_str) == Some("Failed")
-                    && let Some(error) = body.get("error")
-                {
-                    return Err(classify_operation(operation, id, error));
-                }
-                // Lists come as {"value": […]}; a single result as itself.
-                let value = match body {
-                    Value::Object(mut o) if o.contains_key("value") => {
-                        o.remove("value").unwrap_or_default()
-                    }
-                    other => other,
-                };
-                serde_json::from_value(value)
-                    .map(Long::Done)
-                    .map_err(|e| unreadable(operation, id, &json_defect(&e), Sent::No))
-            }
-        }
+        long(operation, id, &res, Some(location))
     }
 
     fn url(&self, operation: &str, id: &ResourceId, query: &str) -> Result<String, CloudError> {
@@ -363,12 +326,7 @@ impl AzureClient {
     }
 
     /// A URL that the service gave us, if it stays on the service: a token must not follow a link elsewhere.
-    fn own_url(
-        &self,
-        operation: &str,
-        id: &ResourceId,
-        url: String,
-    ) -> Result<String, CloudError> {
+    fn own_url(&self, operation: &str, id: &ResourceId, url: String) -> Result<String, CloudError> {
         let own = |base: &str| {
             let (base, there) = (url::Url::parse(base).ok()?, url::Url::parse(&url).ok()?);
             let (host, theirs) = (base.host_str()?, there.host_str()?);
@@ -435,8 +393,15 @@ impl AzureClient {
                     (Intent::Transient { retry_after: None }, "ConnectionBroken")
                 }
             };
-            CloudError::new(Provider::Azure, operation, id.tail(), intent, code, e.message)
-                .sent(e.sent)
+            CloudError::new(
+                Provider::Azure,
+                operation,
+                id.tail(),
+                intent,
+                code,
+                e.message,
+            )
+            .sent(e.sent)
         })?;
         if res.status().is_success() {
             return Ok(res);
@@ -470,6 +435,49 @@ fn accepted(res: &Response<Bytes>) -> Accepted {
         retry_after: wire::retry_after(res.headers()),
         // An accepted write whose answer is unreadable is still accepted: the next read tells.
         body: serde_json::from_slice(res.body()).unwrap_or(Value::Null),
+    }
+}
+
+/// What the answer to a diagnostic's POST or poll says.
+fn long<T: DeserializeOwned + Default>(
+    operation: &str,
+    id: &ResourceId,
+    res: &Response<Bytes>,
+    polled: Option<&str>,
+) -> Result<Long<T>, CloudError> {
+    match res.status().as_u16() {
+        202 => {
+            let location = header(res.headers(), "location")
+                .or_else(|| polled.map(str::to_owned))
+                .ok_or_else(|| {
+                    unreadable(operation, id, &"a 202 without a Location header", Sent::No)
+                })?;
+            Ok(Long::Running {
+                location,
+                retry_after: wire::retry_after(res.headers()),
+            })
+        }
+        204 => Ok(Long::Done(T::default())),
+        _ => {
+            let body: Value = serde_json::from_slice(res.body())
+                .map_err(|e| unreadable(operation, id, &json_defect(&e), Sent::No))?;
+            // Some diagnostics end in an error inside a 200, like every operation.
+            if body.get("status").and_then(Value::as_str) == Some("Failed")
+                && let Some(error) = body.get("error")
+            {
+                return Err(classify_operation(operation, id, error));
+            }
+            // Lists come as {"value": […]}; a single result as itself.
+            let value = match body {
+                Value::Object(mut o) if o.contains_key("value") => {
+                    o.remove("value").unwrap_or_default()
+                }
+                other => other,
+            };
+            serde_json::from_value(value)
+                .map(Long::Done)
+                .map_err(|e| unreadable(operation, id, &json_defect(&e), Sent::No))
+        }
     }
 }
 

@@ -61,7 +61,10 @@ pub struct ConnectionProperties {
     /// The circuit of an ExpressRoute connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peer: Option<Reference>,
-    #[serde(deserialize_with = "loose_i64", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        deserialize_with = "loose_i64",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub routing_weight: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enable_bgp: Option<bool>,
@@ -69,16 +72,31 @@ pub struct ConnectionProperties {
     pub connection_protocol: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connection_mode: Option<String>,
-    #[serde(deserialize_with = "loose_i64", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        deserialize_with = "loose_i64",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub dpd_timeout_seconds: Option<i64>,
-    #[serde(deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        deserialize_with = "null_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub ipsec_policies: Vec<IpsecPolicy>,
-    #[serde(deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        deserialize_with = "null_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub gateway_custom_bgp_ip_addresses: Vec<CustomBgpAddress>,
     pub connection_status: ConnectionStatus,
-    #[serde(deserialize_with = "loose_i64", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        deserialize_with = "loose_i64",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub egress_bytes_transferred: Option<i64>,
-    #[serde(deserialize_with = "loose_i64", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        deserialize_with = "loose_i64",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub ingress_bytes_transferred: Option<i64>,
     #[serde(flatten)]
     pub extra: Extra,
@@ -171,8 +189,12 @@ impl AzureClient {
 
     /// The list may lack `connectionStatus` (azure.md §4.5).
     pub async fn connections(&self, resource_group: &str) -> Result<Vec<Connection>, CloudError> {
-        self.list("virtualNetworkGatewayConnections.list", resource_group, "connections")
-            .await
+        self.list(
+            "virtualNetworkGatewayConnections.list",
+            resource_group,
+            "connections",
+        )
+        .await
     }
 
     pub async fn create_express_route_connection(
@@ -189,7 +211,8 @@ impl AzureClient {
         if let (Some(key), Some(p)) = (&spec.authorization_key, properties.as_object_mut()) {
             p.insert("authorizationKey".to_owned(), json!(key.expose()));
         }
-        let body = json!({ "location": spec.location, "tags": spec.tags, "properties": properties });
+        let body =
+            json!({ "location": spec.location, "tags": spec.tags, "properties": properties });
         self.put("virtualNetworkGatewayConnections.put", id, &body, None)
             .await
     }
@@ -229,7 +252,8 @@ impl AzureClient {
                 p.insert("gatewayCustomBgpIpAddresses".to_owned(), json!(entries));
             }
         }
-        let body = json!({ "location": spec.location, "tags": spec.tags, "properties": properties });
+        let body =
+            json!({ "location": spec.location, "tags": spec.tags, "properties": properties });
         self.put("virtualNetworkGatewayConnections.put", id, &body, None)
             .await
     }
@@ -250,7 +274,8 @@ impl AzureClient {
     }
 
     pub async fn delete_connection(&self, id: &ResourceId) -> Result<Option<Accepted>, CloudError> {
-        self.delete("virtualNetworkGatewayConnections.delete", id).await
+        self.delete("virtualNetworkGatewayConnections.delete", id)
+            .await
     }
 
     /// The pre-shared key; `None` when the service answers with an empty list (ExpressRoute, too few rights).
@@ -274,8 +299,13 @@ impl AzureClient {
     ) -> Result<Accepted, CloudError> {
         let id = ResourceId::new(format!("{connection}/sharedkey"));
         let body = json!({ "value": key.expose() });
-        self.put("virtualNetworkGatewayConnections.setSharedKey", &id, &body, None)
-            .await
+        self.put(
+            "virtualNetworkGatewayConnections.setSharedKey",
+            &id,
+            &body,
+            None,
+        )
+        .await
     }
 
     pub async fn local_gateway(&self, id: &ResourceId) -> Result<Option<LocalGateway>, CloudError> {
@@ -286,8 +316,12 @@ impl AzureClient {
         &self,
         resource_group: &str,
     ) -> Result<Vec<LocalGateway>, CloudError> {
-        self.list("localNetworkGateways.list", resource_group, "localNetworkGateways")
-            .await
+        self.list(
+            "localNetworkGateways.list",
+            resource_group,
+            "localNetworkGateways",
+        )
+        .await
     }
 
     pub async fn put_local_gateway(

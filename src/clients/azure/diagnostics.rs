@@ -9,6 +9,7 @@ use causeway_model::intent::CloudError;
 use causeway_model::routes::azure::{
     CircuitRouteRow, CircuitSummaryRow, EffectiveRouteRow, GatewayPeerRow, GatewayRouteRow,
 };
+use causeway_model::spec::PeeringPort;
 use std::time::Duration;
 
 /// A diagnostic that is running or done.
@@ -22,30 +23,14 @@ pub enum Long<T> {
     Done(T),
 }
 
-/// One of the two ports of a circuit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum CircuitPath {
-    Primary,
-    Secondary,
-}
-
-impl CircuitPath {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Primary => "primary",
-            Self::Secondary => "secondary",
-        }
-    }
-}
-
 impl AzureClient {
     /// The route table of one port of a circuit's private peering.
     pub async fn start_circuit_routes(
         &self,
         circuit: &ResourceId,
-        path: CircuitPath,
+        port: PeeringPort,
     ) -> Result<Long<Vec<CircuitRouteRow>>, CloudError> {
-        let action = format!("peerings/AzurePrivatePeering/routeTables/{}", path.as_str());
+        let action = format!("peerings/AzurePrivatePeering/routeTables/{}", port.lower());
         self.start("expressRouteCircuits.listRoutesTable", circuit, &action, "")
             .await
     }
@@ -54,14 +39,19 @@ impl AzureClient {
     pub async fn start_circuit_summary(
         &self,
         circuit: &ResourceId,
-        path: CircuitPath,
+        port: PeeringPort,
     ) -> Result<Long<Vec<CircuitSummaryRow>>, CloudError> {
         let action = format!(
             "peerings/AzurePrivatePeering/routeTablesSummary/{}",
-            path.as_str()
+            port.lower()
         );
-        self.start("expressRouteCircuits.listRoutesTableSummary", circuit, &action, "")
-            .await
+        self.start(
+            "expressRouteCircuits.listRoutesTableSummary",
+            circuit,
+            &action,
+            "",
+        )
+        .await
     }
 
     /// BGP peers of a gateway, one row per instance and neighbour.
@@ -69,16 +59,26 @@ impl AzureClient {
         &self,
         gateway: &ResourceId,
     ) -> Result<Long<Vec<GatewayPeerRow>>, CloudError> {
-        self.start("virtualNetworkGateways.getBgpPeerStatus", gateway, "getBgpPeerStatus", "")
-            .await
+        self.start(
+            "virtualNetworkGateways.getBgpPeerStatus",
+            gateway,
+            "getBgpPeerStatus",
+            "",
+        )
+        .await
     }
 
     pub async fn start_learned_routes(
         &self,
         gateway: &ResourceId,
     ) -> Result<Long<Vec<GatewayRouteRow>>, CloudError> {
-        self.start("virtualNetworkGateways.getLearnedRoutes", gateway, "getLearnedRoutes", "")
-            .await
+        self.start(
+            "virtualNetworkGateways.getLearnedRoutes",
+            gateway,
+            "getLearnedRoutes",
+            "",
+        )
+        .await
     }
 
     /// Routes advertised to one peer, which the service insists on.

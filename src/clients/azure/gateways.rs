@@ -61,7 +61,10 @@ pub struct GatewayIpConfiguration {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct GatewayIpConfigurationProperties {
-    #[serde(rename = "privateIPAllocationMethod", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "privateIPAllocationMethod",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub private_ip_allocation_method: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subnet: Option<Reference>,
@@ -74,12 +77,18 @@ pub struct GatewayIpConfigurationProperties {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BgpSettings {
-    #[serde(deserialize_with = "loose_u32", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        deserialize_with = "loose_u32",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub asn: Option<u32>,
     /// On an active/active gateway both addresses, joined by a comma.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bgp_peering_address: Option<String>,
-    #[serde(deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        deserialize_with = "null_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub bgp_peering_addresses: Vec<BgpPeeringAddress>,
     #[serde(flatten)]
     pub extra: Extra,
@@ -91,11 +100,20 @@ pub struct BgpPeeringAddress {
     /// Lower-case `c`, unlike on connections (azure.md §3.3).
     #[serde(rename = "ipconfigurationId", alias = "ipConfigurationId")]
     pub ip_configuration_id: String,
-    #[serde(deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        deserialize_with = "null_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub default_bgp_ip_addresses: Vec<String>,
-    #[serde(deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        deserialize_with = "null_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub custom_bgp_ip_addresses: Vec<String>,
-    #[serde(deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        deserialize_with = "null_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub tunnel_ip_addresses: Vec<String>,
     #[serde(flatten)]
     pub extra: Extra,
@@ -107,7 +125,8 @@ pub struct ExpressRouteGatewaySpec {
     pub location: String,
     pub tags: BTreeMap<String, String>,
     pub sku: String,
-    pub virtual_network: ResourceId,
+    /// The GatewaySubnet.
+    pub subnet: ResourceId,
 }
 
 /// An active/active VPN gateway with APIPA BGP.
@@ -119,7 +138,8 @@ pub struct VpnGatewaySpec {
     /// `Generation1` or `Generation2`.
     pub generation: String,
     pub asn: u32,
-    pub virtual_network: ResourceId,
+    /// The GatewaySubnet.
+    pub subnet: ResourceId,
     /// Per instance: name of the IP configuration, its public IP, its APIPA addresses in order (the first one is used by
     /// connections that name none).
     pub instances: Vec<VpnInstanceSpec>,
@@ -140,7 +160,10 @@ pub struct PublicIpProperties {
     pub provisioning_state: ProvisioningState,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip_address: Option<String>,
-    #[serde(rename = "publicIPAllocationMethod", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "publicIPAllocationMethod",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub public_ip_allocation_method: Option<String>,
     /// Who uses it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -165,8 +188,12 @@ impl AzureClient {
 
     /// Lists by resource group: there is no subscription-wide list (azure.md §3.1).
     pub async fn gateways(&self, resource_group: &str) -> Result<Vec<Gateway>, CloudError> {
-        self.list("virtualNetworkGateways.list", resource_group, "virtualNetworkGateways")
-            .await
+        self.list(
+            "virtualNetworkGateways.list",
+            resource_group,
+            "virtualNetworkGateways",
+        )
+        .await
     }
 
     pub async fn create_express_route_gateway(
@@ -184,12 +211,13 @@ impl AzureClient {
                     "name": "default",
                     "properties": {
                         "privateIPAllocationMethod": "Dynamic",
-                        "subnet": { "id": spec.virtual_network.gateway_subnet().as_str() },
+                        "subnet": { "id": spec.subnet.as_str() },
                     },
                 }],
             },
         });
-        self.put("virtualNetworkGateways.put", id, &body, None).await
+        self.put("virtualNetworkGateways.put", id, &body, None)
+            .await
     }
 
     pub async fn create_vpn_gateway(
@@ -197,7 +225,6 @@ impl AzureClient {
         id: &ResourceId,
         spec: &VpnGatewaySpec,
     ) -> Result<Accepted, CloudError> {
-        let subnet = spec.virtual_network.gateway_subnet();
         let configurations: Vec<_> = spec
             .instances
             .iter()
@@ -206,7 +233,7 @@ impl AzureClient {
                     "name": i.ip_configuration,
                     "properties": {
                         "privateIPAllocationMethod": "Dynamic",
-                        "subnet": { "id": subnet.as_str() },
+                        "subnet": { "id": spec.subnet.as_str() },
                         "publicIPAddress": { "id": i.public_ip.as_str() },
                     },
                 })
@@ -240,7 +267,8 @@ impl AzureClient {
                 },
             },
         });
-        self.put("virtualNetworkGateways.put", id, &body, None).await
+        self.put("virtualNetworkGateways.put", id, &body, None)
+            .await
     }
 
     /// Writes back a gateway that was read and changed; refused when it changed meanwhile.
@@ -249,8 +277,13 @@ impl AzureClient {
         id: &ResourceId,
         gateway: &Gateway,
     ) -> Result<Accepted, CloudError> {
-        self.put("virtualNetworkGateways.put", id, gateway, gateway.etag.as_deref())
-            .await
+        self.put(
+            "virtualNetworkGateways.put",
+            id,
+            gateway,
+            gateway.etag.as_deref(),
+        )
+        .await
     }
 
     pub async fn delete_gateway(&self, id: &ResourceId) -> Result<Option<Accepted>, CloudError> {
@@ -262,8 +295,12 @@ impl AzureClient {
     }
 
     pub async fn public_ips(&self, resource_group: &str) -> Result<Vec<PublicIp>, CloudError> {
-        self.list("publicIPAddresses.list", resource_group, "publicIPAddresses")
-            .await
+        self.list(
+            "publicIPAddresses.list",
+            resource_group,
+            "publicIPAddresses",
+        )
+        .await
     }
 
     /// The address is there as soon as the PUT is done (static), so that customer gateways need not wait for the VPN

@@ -103,7 +103,12 @@ impl ResourceId {
         {
             return Some("it has characters that no resource ID of Microsoft.Network has");
         }
-        if self.0.split('/').skip(1).any(|p| p.is_empty() || p == "." || p == "..") {
+        if self
+            .0
+            .split('/')
+            .skip(1)
+            .any(|p| p.is_empty() || p == "." || p == "..")
+        {
             return Some("it has an empty or relative segment");
         }
         None
@@ -140,9 +145,15 @@ mod tests {
     fn ids_compare_without_case_and_take_apart() {
         let id = ResourceId::circuit("s-1", "vpn-rg", "to-megaport").private_peering();
         assert_eq!(id, ResourceId::new(id.as_str().to_uppercase()));
-        assert_eq!(id.tail(), "expressRouteCircuits/to-megaport/peerings/AzurePrivatePeering");
+        assert_eq!(
+            id.tail(),
+            "expressRouteCircuits/to-megaport/peerings/AzurePrivatePeering"
+        );
         assert_eq!(id.kind(), "expressRouteCircuits/peerings");
-        assert_eq!((id.subscription(), id.resource_group()), (Some("s-1"), Some("vpn-rg")));
+        assert_eq!(
+            (id.subscription(), id.resource_group()),
+            (Some("s-1"), Some("vpn-rg"))
+        );
         assert_eq!(id.defect(), None);
     }
 

@@ -18,20 +18,21 @@ mod tests;
 
 pub use auth::AzureCredential;
 pub use circuits::{
-    Bandwidth, Circuit, CircuitProperties, CircuitSpec, Peering, PeeringProperties, PeeringSpec, ProviderState,
-    ServiceProvider, ServiceProviderCatalogue, ServiceProviderProperties,
+    Bandwidth, Circuit, CircuitProperties, CircuitSpec, Peering, PeeringProperties, PeeringSpec,
+    ProviderState, ServiceProvider, ServiceProviderCatalogue, ServiceProviderProperties,
 };
 pub use classify::{classify, classify_operation};
 pub use client::{API_VERSION, Accepted, AzureClient, OperationStatus};
 pub use connections::{
-    Connection, ConnectionProperties, ConnectionStatus, CustomBgpAddress, ExpressRouteConnectionSpec,
-    IpsecConnectionSpec, IpsecPolicy, LocalGateway, LocalGatewayProperties, LocalGatewaySpec,
+    Connection, ConnectionProperties, ConnectionStatus, CustomBgpAddress,
+    ExpressRouteConnectionSpec, IpsecConnectionSpec, IpsecPolicy, LocalGateway,
+    LocalGatewayProperties, LocalGatewaySpec,
 };
-pub use diagnostics::{CircuitPath, Long};
+pub use diagnostics::Long;
 pub use gateways::{
     BgpPeeringAddress, BgpSettings, ExpressRouteGatewaySpec, Gateway, GatewayIpConfiguration,
-    GatewayIpConfigurationProperties, GatewayProperties, GatewaySku, PublicIp, PublicIpProperties, PublicIpSpec,
-    VpnGatewaySpec, VpnInstanceSpec,
+    GatewayIpConfigurationProperties, GatewayProperties, GatewaySku, PublicIp, PublicIpProperties,
+    PublicIpSpec, VpnGatewaySpec, VpnInstanceSpec,
 };
 pub use id::ResourceId;
 pub use networks::{

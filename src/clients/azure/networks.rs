@@ -37,14 +37,20 @@ pub struct SubnetProperties {
     pub provisioning_state: ProvisioningState,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address_prefix: Option<String>,
-    #[serde(deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        deserialize_with = "null_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub address_prefixes: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network_security_group: Option<Reference>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub route_table: Option<Reference>,
     /// Who uses the subnet.
-    #[serde(deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        deserialize_with = "null_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub ip_configurations: Vec<Reference>,
     #[serde(flatten)]
     pub extra: Extra,

@@ -101,7 +101,11 @@ impl Reference {
 
 /// A resource with typed properties.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, bound(deserialize = "P: Default + Deserialize<'de>"))]
+#[serde(
+    rename_all = "camelCase",
+    default,
+    bound(deserialize = "P: Default + Deserialize<'de>")
+)]
 pub struct Resource<P> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
@@ -112,11 +116,17 @@ pub struct Resource<P> {
     pub etag: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
-    #[serde(deserialize_with = "null_default", skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        deserialize_with = "null_default",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     pub tags: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sku: Option<Sku>,
-    #[serde(deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        deserialize_with = "null_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub zones: Vec<String>,
     pub properties: P,
     #[serde(flatten)]

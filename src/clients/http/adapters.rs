@@ -67,10 +67,13 @@ impl HttpExchange for AwsExchange {
         &self,
         req: http::Request<Bytes>,
     ) -> Result<http::Response<Bytes>, ExchangeError> {
-        self.0.send(req).await.map_err(|e: TransportError| ExchangeError {
-            sent: e.sent,
-            timeout: e.kind == TransportErrorKind::Timeout,
-            message: e.message,
-        })
+        self.0
+            .send(req)
+            .await
+            .map_err(|e: TransportError| ExchangeError {
+                sent: e.sent,
+                timeout: e.kind == TransportErrorKind::Timeout,
+                message: e.message,
+            })
     }
 }

@@ -79,7 +79,14 @@ mod tests {
     fn empty_overrides_mean_the_public_cloud() {
         let e = Endpoints::overridden(Some(""), None, Some(" "), None, None, None);
         assert_eq!(e, Endpoints::default());
-        let e = Endpoints::overridden(Some("https://127.0.0.1:4430/"), None, None, None, None, None);
+        let e = Endpoints::overridden(
+            Some("https://127.0.0.1:4430/"),
+            None,
+            None,
+            None,
+            None,
+            None,
+        );
         assert_eq!(e.azure, "https://127.0.0.1:4430");
         assert_eq!(e.azure_scope(), "https://management.azure.com/.default");
     }

@@ -11,15 +11,17 @@ use std::time::Duration;
 /// How long establishing a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a whole exchange may take; the slowest honest answers (Azure diagnostics) are asynchronous.
-const TOTAL_TIMEOUT: Duration = Duration::from_secs(60);
+const TOTAL_TIMEOUT: Duration = Duration::from_mins(1);
 /// Larger answers are refused: the biggest known (Megaport's product list) are a few megabytes.
 const MAX_BODY: usize = 64 << 20;
 
 /// Sends one request and returns the whole answer, whatever its status.
 #[async_trait]
 pub trait Transport: Send + Sync + fmt::Debug {
-    async fn send(&self, req: http::Request<Bytes>)
-    -> Result<http::Response<Bytes>, TransportError>;
+    async fn send(
+        &self,
+        req: http::Request<Bytes>,
+    ) -> Result<http::Response<Bytes>, TransportError>;
 }
 
 /// What went wrong below HTTP.

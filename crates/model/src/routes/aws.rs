@@ -142,7 +142,11 @@ pub fn route_table(rows: &[RouteTableRow]) -> Table {
 pub fn vif_routes(rows: &[VifRouteRow], direction: VifDirection) -> Table {
     Table::collect(rows.iter().filter(|r| r.direction == direction).map(|row| {
         let prefix = text::prefix(&row.cidr).ok_or_else(|| format!("VIF route {row:?}"))?;
-        let learned = if direction == VifDirection::Accepted { Learned::Ebgp } else { Learned::Bgp };
+        let learned = if direction == VifDirection::Accepted {
+            Learned::Ebgp
+        } else {
+            Learned::Bgp
+        };
         let mut route = Route::new(prefix, NextHop::Unknown, learned);
         route.as_path.clone_from(&row.as_path);
         Ok(vec![route])

@@ -123,7 +123,11 @@ pub fn circuit_routes(rows: &[CircuitRouteRow]) -> Table {
             "0.0.0.0" => NextHop::Local,
             hop => NextHop::Address(text::address(hop).ok_or_else(what)?),
         };
-        let learned = if as_path.is_empty() { Learned::Local } else { Learned::Ebgp };
+        let learned = if as_path.is_empty() {
+            Learned::Local
+        } else {
+            Learned::Ebgp
+        };
         let mut route = Route::new(prefix, next_hop, learned);
         route.as_path = as_path;
         route.weight = row.weight.trim().parse().ok();
@@ -168,7 +172,11 @@ pub fn effective_routes(rows: &[EffectiveRouteRow]) -> Table {
             _ => Learned::Unknown,
         };
         let mut hops = Vec::new();
-        for hop in row.next_hop_ip_address.iter().filter(|h| !h.trim().is_empty()) {
+        for hop in row
+            .next_hop_ip_address
+            .iter()
+            .filter(|h| !h.trim().is_empty())
+        {
             hops.push(NextHop::Address(text::address(hop).ok_or_else(what)?));
         }
         if hops.is_empty() {
@@ -230,7 +238,11 @@ pub fn circuit_sessions(rows: &[CircuitSummaryRow]) -> (Vec<Session>, Vec<String
             peer,
             peer_asn: text::asn_number(row.asn.trim()),
             state,
-            word: if received.is_some() { "Established".to_owned() } else { word.to_owned() },
+            word: if received.is_some() {
+                "Established".to_owned()
+            } else {
+                word.to_owned()
+            },
             routes_received: received,
         })
     }))

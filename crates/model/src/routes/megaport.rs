@@ -75,7 +75,11 @@ fn number<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u32>, D::Error> {
     Ok(match serde_json::Value::deserialize(d)? {
         serde_json::Value::Number(n) => n
             .as_u64()
-            .or_else(|| n.as_f64().filter(|f| (0.0..4_294_967_296.0).contains(f)).map(|f| f as u64))
+            .or_else(|| {
+                n.as_f64()
+                    .filter(|f| (0.0..4_294_967_296.0).contains(f))
+                    .map(|f| f as u64)
+            })
             .and_then(|n| u32::try_from(n).ok()),
         serde_json::Value::String(s) => s.trim().parse().ok(),
         _ => None,
@@ -101,7 +105,11 @@ pub fn bgp_routes(rows: &[BgpRouteRow]) -> Table {
             Some(false) => Learned::Ibgp,
             None => Learned::Bgp,
         };
-        let mut route = Route::new(prefix, hop(row.next_hop.as_ref()).ok_or_else(what)?, learned);
+        let mut route = Route::new(
+            prefix,
+            hop(row.next_hop.as_ref()).ok_or_else(what)?,
+            learned,
+        );
         route.as_path = as_path;
         route.peer = text::address(&row.source);
         route.local_pref = row.local_pref;

@@ -30,9 +30,15 @@ fn circuit_table_of_the_lab() {
     assert_eq!(vpc.len(), 1);
     assert_eq!(vpc[0].as_path, [64600, 64901]);
     assert_eq!(vpc[0].next_hop, at("169.254.101.217"));
-    let vnet: Vec<_> = table.to(net("172.29.0.0/16")).map(|r| r.next_hop.clone()).collect();
+    let vnet: Vec<_> = table
+        .to(net("172.29.0.0/16"))
+        .map(|r| r.next_hop.clone())
+        .collect();
     assert_eq!(vnet, [at("172.29.255.12"), at("172.29.255.13")]);
-    assert_eq!(table.to(net("169.254.50.216/30")).next().unwrap().as_path, [64600]);
+    assert_eq!(
+        table.to(net("169.254.50.216/30")).next().unwrap().as_path,
+        [64600]
+    );
     assert!(table.has(net("10.0.0.0/8")));
     assert!(table.has(net("192.168.7.0/24")));
 }
@@ -48,10 +54,20 @@ fn gateway_tables_of_the_lab() {
     .unwrap();
     let table = azure::gateway_routes(&rows);
     assert!(table.not_understood.is_empty());
-    let er = table.routes.iter().find(|r| r.learned == Learned::Ebgp).unwrap();
-    assert_eq!((er.as_path.as_slice(), er.weight), ([12076, 64600, 64901].as_slice(), Some(32769)));
+    let er = table
+        .routes
+        .iter()
+        .find(|r| r.learned == Learned::Ebgp)
+        .unwrap();
+    assert_eq!(
+        (er.as_path.as_slice(), er.weight),
+        ([12076, 64600, 64901].as_slice(), Some(32769))
+    );
     let own = table.to(net("172.29.0.0/16")).next().unwrap();
-    assert_eq!((own.learned, &own.next_hop), (Learned::Local, &NextHop::Local));
+    assert_eq!(
+        (own.learned, &own.next_hop),
+        (Learned::Local, &NextHop::Local)
+    );
     let rows: Vec<azure::GatewayPeerRow> = serde_json::from_value(json!([
         {"localAddress":"172.29.255.12","neighbor":"172.29.255.4","asn":12076,"state":"Connected","connectedDuration":"17:54:06.7422782","routesReceived":3},
         {"localAddress":"172.29.255.14","neighbor":"169.254.21.1","asn":64900,"state":"Connecting","connectedDuration":null,"routesReceived":0},
@@ -61,7 +77,11 @@ fn gateway_tables_of_the_lab() {
     let (sessions, bad) = azure::gateway_sessions(&rows);
     assert!(bad.is_empty());
     let state = |peer: &str| {
-        sessions.iter().find(|s| s.peer.to_string() == peer).map(|s| (s.state, s.routes_received)).unwrap()
+        sessions
+            .iter()
+            .find(|s| s.peer.to_string() == peer)
+            .map(|s| (s.state, s.routes_received))
+            .unwrap()
     };
     assert_eq!(state("172.29.255.4"), (SessionState::Up, Some(3)));
     assert_eq!(state("169.254.21.1"), (SessionState::Down, Some(0)));
@@ -77,7 +97,10 @@ fn circuit_summary_counts_or_words() {
     .unwrap();
     let (s, bad) = azure::circuit_sessions(&rows);
     assert!(bad.is_empty());
-    assert_eq!((s[0].state, s[0].routes_received), (SessionState::Up, Some(2)));
+    assert_eq!(
+        (s[0].state, s[0].routes_received),
+        (SessionState::Up, Some(2))
+    );
     assert_eq!(s[1].state, SessionState::Down);
 }
 
@@ -97,7 +120,10 @@ fn effective_routes_one_row_per_next_hop_or_arrays() {
     let a = azure::effective_routes(&arrays);
     let b = azure::effective_routes(&rows);
     assert!(a.to(net("172.16.0.0/16")).eq(b.to(net("172.16.0.0/16"))));
-    assert_eq!(a.to(net("172.29.0.0/16")).next().unwrap().next_hop, NextHop::Local);
+    assert_eq!(
+        a.to(net("172.29.0.0/16")).next().unwrap().next_hop,
+        NextHop::Local
+    );
     assert!(!a.has(net("0.0.0.0/0")));
 }
 
@@ -112,7 +138,12 @@ fn aws_tables_and_telemetry() {
     };
     let t = aws::route_table(&[
         row("172.16.0.0/16", "local", "CreateRouteTable", "active"),
-        row("172.29.0.0/16", "vgw-1", "EnableVgwRoutePropagation", "active"),
+        row(
+            "172.29.0.0/16",
+            "vgw-1",
+            "EnableVgwRoutePropagation",
+            "active",
+        ),
         row("10.0.0.0/8", "vgw-1", "CreateRoute", "blackhole"),
     ]);
     assert!(t.has(net("172.29.0.0/16")) && !t.has(net("10.0.0.0/8")));
@@ -123,13 +154,31 @@ fn aws_tables_and_telemetry() {
         inside_cidr: "169.254.21.4/30".into(),
         ..Default::default()
     };
-    assert_eq!(tunnel(Some(true), "2 BGP ROUTES", Some(2)).health(), aws::TunnelHealth::Healthy);
-    assert_eq!(tunnel(Some(true), "", Some(0)).health(), aws::TunnelHealth::NoRoutes);
-    assert_eq!(tunnel(Some(false), "IPSEC IS UP", Some(0)).health(), aws::TunnelHealth::IpsecOnly);
-    assert_eq!(tunnel(Some(false), "IPSEC IS DOWN", Some(0)).health(), aws::TunnelHealth::Down);
+    assert_eq!(
+        tunnel(Some(true), "2 BGP ROUTES", Some(2)).health(),
+        aws::TunnelHealth::Healthy
+    );
+    assert_eq!(
+        tunnel(Some(true), "", Some(0)).health(),
+        aws::TunnelHealth::NoRoutes
+    );
+    assert_eq!(
+        tunnel(Some(false), "IPSEC IS UP", Some(0)).health(),
+        aws::TunnelHealth::IpsecOnly
+    );
+    assert_eq!(
+        tunnel(Some(false), "IPSEC IS DOWN", Some(0)).health(),
+        aws::TunnelHealth::Down
+    );
     assert_eq!(tunnel(None, "", None).health(), aws::TunnelHealth::Unknown);
     let s = tunnel(Some(true), "", Some(1)).session().unwrap();
-    assert_eq!((s.local.unwrap().to_string().as_str(), s.peer.to_string().as_str()), ("169.254.21.5", "169.254.21.6"));
+    assert_eq!(
+        (
+            s.local.unwrap().to_string().as_str(),
+            s.peer.to_string().as_str()
+        ),
+        ("169.254.21.5", "169.254.21.6")
+    );
     let peer = |status: &str| aws::VifPeerRow {
         asn: 64600,
         amazon_address: "169.254.50.217/30".into(),
@@ -139,7 +188,10 @@ fn aws_tables_and_telemetry() {
         ..Default::default()
     };
     assert_eq!(aws::vif_sessions(&[peer("up")])[0].state, SessionState::Up);
-    assert_eq!(aws::vif_sessions(&[peer("unknown")])[0].state, SessionState::Unknown);
+    assert_eq!(
+        aws::vif_sessions(&[peer("unknown")])[0].state,
+        SessionState::Unknown
+    );
 }
 
 #[test]
@@ -152,30 +204,50 @@ fn mcr_tables_and_sessions() {
     let t = megaport::bgp_routes(&rows);
     assert!(t.not_understood.is_empty());
     let r = t.to(net("172.29.0.0/16")).next().unwrap();
-    assert_eq!((r.learned, r.med, r.as_path.as_slice()), (Learned::Ebgp, Some(0), [12076, 65515].as_slice()));
-    assert_eq!(t.to(net("169.254.50.216/30")).next().unwrap().next_hop, NextHop::Local);
+    assert_eq!(
+        (r.learned, r.med, r.as_path.as_slice()),
+        (Learned::Ebgp, Some(0), [12076, 65515].as_slice())
+    );
+    assert_eq!(
+        t.to(net("169.254.50.216/30")).next().unwrap().next_hop,
+        NextHop::Local
+    );
     let conn = |peer: &str, shutdown| megaport::BgpConnectionRow {
         peer_asn: Some(12076),
         local_ip_address: "169.254.101.217".into(),
         peer_ip_address: peer.into(),
         shutdown,
     };
-    let status = BTreeMap::from([("169.254.101.218".to_owned(), 1), ("169.254.101.222".to_owned(), 0)]);
+    let status = BTreeMap::from([
+        ("169.254.101.218".to_owned(), 1),
+        ("169.254.101.222".to_owned(), 0),
+    ]);
     let s = megaport::sessions(
-        &[conn("169.254.101.218", false), conn("169.254.101.222", true), conn("169.254.50.217", false)],
+        &[
+            conn("169.254.101.218", false),
+            conn("169.254.101.222", true),
+            conn("169.254.50.217", false),
+        ],
         &status,
         false,
     );
     let states: Vec<_> = s.iter().map(|s| s.state).collect();
     assert_eq!(
         states,
-        [SessionState::Unknown, SessionState::Up, SessionState::AdministrativelyDown]
+        [
+            SessionState::Unknown,
+            SessionState::Up,
+            SessionState::AdministrativelyDown
+        ]
     );
 }
 
 #[test]
 fn a_row_that_cannot_be_read_is_reported() {
-    let rows = [azure::CircuitRouteRow { network: "not a prefix".into(), ..Default::default() }];
+    let rows = [azure::CircuitRouteRow {
+        network: "not a prefix".into(),
+        ..Default::default()
+    }];
     let t = azure::circuit_routes(&rows);
     assert_eq!((t.routes.len(), t.not_understood.len()), (0, 1));
 }

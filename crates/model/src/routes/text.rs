@@ -10,7 +10,9 @@ pub fn prefix(text: &str) -> Option<IpNet> {
         return text.parse::<IpNet>().ok().map(|n| n.trunc());
     }
     match text.parse::<IpAddr>().ok()? {
-        IpAddr::V4(a) => Ipv4Net::new(a, classful(a)).ok().map(|n| IpNet::V4(n.trunc())),
+        IpAddr::V4(a) => Ipv4Net::new(a, classful(a))
+            .ok()
+            .map(|n| IpNet::V4(n.trunc())),
         IpAddr::V6(a) => IpNet::new(IpAddr::V6(a), 128).ok(),
     }
 }
@@ -37,7 +39,9 @@ pub fn address(text: &str) -> Option<IpAddr> {
 /// sets in braces. `None` when something else is in it.
 pub fn as_path(text: &str) -> Option<Vec<u32>> {
     let mut path = Vec::new();
-    for word in text.split(|c: char| c.is_whitespace() || matches!(c, '-' | ',' | '{' | '}' | '(' | ')')) {
+    for word in
+        text.split(|c: char| c.is_whitespace() || matches!(c, '-' | ',' | '{' | '}' | '(' | ')'))
+    {
         match word {
             "" | "?" | "i" | "e" | "I" | "E" => {}
             asn => path.push(asn_number(asn)?),
