@@ -67,7 +67,7 @@ pub struct Propagation {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = rules::immutable("amazonASN", "AWS cannot change the ASN of a gateway; make a new interconnect"),
+    validation = rules::immutable_block("amazonASN", "AWS cannot change the ASN of a gateway; make a new interconnect"),
     validation = rules::adopt_id()
 )]
 pub struct VirtualPrivateGateway {
@@ -94,7 +94,7 @@ pub struct VirtualPrivateGateway {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = rules::immutable("amazonASN", "AWS cannot change the ASN of a gateway; make a new interconnect or link"),
+    validation = rules::immutable_block("amazonASN", "AWS cannot change the ASN of a gateway; make a new interconnect or link"),
     validation = rules::adopt_id()
 )]
 pub struct DirectConnectGateway {
@@ -132,7 +132,7 @@ pub struct InterconnectDirectConnectGateway {
 /// The association of a Direct Connect gateway with a virtual private gateway.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = rules::immutable("virtualPrivateGatewayRef", "an association stays with its gateways; make a new link"))]
+#[x_kube(validation = rules::immutable_block("virtualPrivateGatewayRef", "an association stays with its gateways; make a new link"))]
 pub struct Association {
     /// The virtual private gateway of the VPC. Cannot be changed.
     pub virtual_private_gateway_ref: VirtualPrivateGatewayRef,

@@ -93,7 +93,7 @@ pub struct DirectConnectSettings {
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = rules::immutable("routerRef", "a VXC stays with its router; make a new link, then remove this one"),
+    validation = rules::immutable_block("routerRef", "a VXC stays with its router; make a new link, then remove this one"),
     validation = rules::managed_xor_ref("gateway", "gatewayRef"),
     validation = rules::fixed_choice("gateway", "gatewayRef", "a virtual interface stays with its gateway; make a new link"),
     validation = rules::rule(

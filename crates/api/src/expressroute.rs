@@ -34,7 +34,7 @@ pub struct ExpressRouteAzure {
 /// One port of the circuit and the VXC that leads to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = rules::immutable("routerRef", "a VXC stays with its router; remove this port, wait until its VXC is gone, and add it with the other router"))]
+#[x_kube(validation = rules::immutable_block("routerRef", "a VXC stays with its router; remove this port, wait until its VXC is gone, and add it with the other router"))]
 pub struct Port {
     /// Primary or Secondary, unique in the list.
     pub name: PortName,
@@ -78,7 +78,7 @@ pub struct Port {
         "!has(self.gateway) || has(self.azure.virtualNetworkRef)",
         "a gateway needs azure.virtualNetworkRef: name the virtual network in whose GatewaySubnet it is made"
     ).field_path(".azure"),
-    validation = rules::immutable("peering", "a peering that carries traffic is not renumbered; make a new link with the other values, then remove this one"),
+    validation = rules::immutable_block("peering", "a peering that carries traffic is not renumbered; make a new link with the other values, then remove this one"),
     validation = rules::rule(
         "!has(self.circuit) || self.ports.all(p, !has(p.rateLimitMbps) || p.rateLimitMbps <= self.circuit.bandwidthMbps)",
         "rateLimitMbps of a port exceeds bandwidthMbps of the circuit: lower it, raise the circuit, or leave it out"

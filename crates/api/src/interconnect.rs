@@ -22,7 +22,7 @@ use crate::vpn::{VpnGateway, VpnSettings};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = rules::immutable("virtualNetworkRef", "gateways cannot move; make a new interconnect for the other virtual network"),
+    validation = rules::immutable_block("virtualNetworkRef", "gateways cannot move; make a new interconnect for the other virtual network"),
     validation = rules::at_most_one("expressRouteGateway", "expressRouteGatewayRef"),
     validation = rules::no_exchange("expressRouteGateway", "expressRouteGatewayRef")
 )]
@@ -51,7 +51,7 @@ pub struct InterconnectAzure {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = rules::immutable("vpcRef", "gateways cannot move; make a new interconnect for the other VPC"),
+    validation = rules::immutable_block("vpcRef", "gateways cannot move; make a new interconnect for the other VPC"),
     validation = rules::at_most_one("virtualPrivateGateway", "virtualPrivateGatewayRef"),
     validation = rules::no_exchange("virtualPrivateGateway", "virtualPrivateGatewayRef"),
     validation = rules::at_most_one("directConnectGateway", "directConnectGatewayRef"),
@@ -113,7 +113,7 @@ pub struct PortEntry {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = rules::immutable("peering", "a peering that carries traffic is not renumbered; add an entry with the other values, then remove this one"),
+    validation = rules::immutable_block("peering", "a peering that carries traffic is not renumbered; add an entry with the other values, then remove this one"),
     validation = rules::immutable_optional("adoptLink", "a link is taken over when its entry is made; remove the entry and add it again"),
     validation = rules::rule(
         "self.ports.all(p, !has(p.rateLimitMbps) || p.rateLimitMbps <= self.circuit.bandwidthMbps)",

@@ -84,8 +84,20 @@ pub fn exactly_one_of(fields: &[&str]) -> Rule {
     )
 }
 
-/// A required field that never changes.
+/// A required string that never changes. The message shows both values. (The API server's cost estimate does not know how long
+/// `string(x)` of a number gets and refuses it, so numbers are left to [`immutable_block`].)
 pub fn immutable(field: &str, remedy: &str) -> Rule {
+    let message = format!(
+        "'{field} cannot be changed from ' + oldSelf.{field} + ' to ' + self.{field} + ': {remedy}'"
+    );
+    Rule::new(format!("self.{field} == oldSelf.{field}"))
+        .message(Message::Expression(message))
+        .reason(Reason::FieldValueForbidden)
+        .field_path(format!(".{field}"))
+}
+
+/// A required number, block or list that never changes.
+pub fn immutable_block(field: &str, remedy: &str) -> Rule {
     forbidden(format!("self.{field} == oldSelf.{field}"), format!("{field} cannot be changed: {remedy}"))
         .field_path(format!(".{field}"))
 }

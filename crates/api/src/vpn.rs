@@ -70,8 +70,8 @@ impl VpnGatewayGeneration {
 #[x_kube(
     validation = rules::immutable_optional("name", "Azure cannot rename a gateway; make a new one"),
     validation = rules::immutable("generation", "Azure cannot change the generation of a gateway; make a new one"),
-    validation = rules::immutable("asn", "the customer gateways in AWS carry this ASN and cannot change it; make a new one"),
-    validation = rules::immutable("publicIPZones", "Azure cannot move a public IP address between zones; make a new one"),
+    validation = rules::immutable_block("asn", "the customer gateways in AWS carry this ASN and cannot change it; make a new one"),
+    validation = rules::immutable_block("publicIPZones", "Azure cannot move a public IP address between zones; make a new one"),
     validation = rules::rule(
         "self.generation == 'Generation1' ? self.sku in ['VpnGw1AZ', 'VpnGw2AZ', 'VpnGw3AZ'] : self.sku != 'VpnGw1AZ'",
         "this SKU does not exist in this generation: VpnGw1AZ needs Generation1, VpnGw4AZ and VpnGw5AZ need Generation2"
@@ -462,8 +462,8 @@ const fn default_dpd() -> i64 {
 #[x_kube(
     validation = rules::managed_xor_ref("gateway", "gatewayRef"),
     validation = rules::fixed_choice("gateway", "gatewayRef", "a pair stays with its gateway; make a new VpnPair"),
-    validation = rules::immutable("virtualNetworkRef", "a gateway cannot move; make a new VpnPair for the other virtual network"),
-    validation = rules::immutable("virtualPrivateGatewayRef", "the VPN connections cannot move; make a new VpnPair for the other gateway")
+    validation = rules::immutable_block("virtualNetworkRef", "a gateway cannot move; make a new VpnPair for the other virtual network"),
+    validation = rules::immutable_block("virtualPrivateGatewayRef", "the VPN connections cannot move; make a new VpnPair for the other gateway")
 )]
 pub struct VpnPairSpec {
     /// How Causeway treats the cloud objects of this pair.

@@ -159,7 +159,7 @@ fn rules_are_well_formed_and_affordable() {
         let mut wrong = Vec::new();
         for rule in rules {
             let text = rule["rule"].as_str().unwrap();
-            let message = rule["message"].as_str().unwrap_or_default();
+            let message = rule["message"].as_str().or(rule["messageExpression"].as_str()).unwrap_or_default();
             if message.len() < 20 || message.contains('\n') {
                 wrong.push(format!("{path}: {text}: the message says too little: {message}"));
             }

@@ -69,7 +69,7 @@ fn typed_samples_pass_their_own_rules() {
 fn cases_hold_and_cover_every_rule() {
     let schemas = schemas();
     let mut names = BTreeSet::new();
-    let mut refused: BTreeSet<(String, String)> = BTreeSet::new();
+    let mut refused: BTreeSet<String> = BTreeSet::new();
     let mut wrong = Vec::new();
     for case in cases() {
         assert!(names.insert(format!("{} {}", case.kind, case.name)), "two cases are called {}", case.name);
@@ -97,7 +97,7 @@ fn cases_hold_and_cover_every_rule() {
         if case.rejects.is_none() {
             decode(&new).unwrap_or_else(|e| panic!("{}: {e}", case.name));
         }
-        refused.extend(found.into_iter().map(|e| (e.rule, e.message)));
+        refused.extend(found.into_iter().map(|e| e.rule));
     }
     assert!(wrong.is_empty(), "{} cases are wrong:\n{}", wrong.len(), wrong.join("\n"));
 
@@ -105,9 +105,9 @@ fn cases_hold_and_cover_every_rule() {
     for (kind, schema) in &schemas {
         walk(schema, kind, &mut |path, node| {
             for rule in node["x-kubernetes-validations"].as_array().into_iter().flatten() {
-                let key = (rule["rule"].as_str().unwrap().to_owned(), rule["message"].as_str().unwrap().to_owned());
-                if !refused.contains(&key) {
-                    uncovered.insert(key.1, path.to_owned());
+                let text = rule["rule"].as_str().unwrap();
+                if !refused.contains(text) {
+                    uncovered.insert(text.to_owned(), path.to_owned());
                 }
             }
         });
