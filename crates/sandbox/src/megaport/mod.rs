@@ -429,13 +429,3 @@ pub fn set_session_shutdown(state: &mut State, vxc: &str, peer: Ipv4Addr, shutdo
     }
     found
 }
-
-/// Sets the shutdown flag of a BGP session on an MCR's VXC, as the portal does; `false`: there is no such session.
-pub fn set_session_shutdown(
-    _state: &mut State,
-    _vxc: &str,
-    _peer: std::net::Ipv4Addr,
-    _shutdown: bool,
-) -> bool {
-    false
-}
