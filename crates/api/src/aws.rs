@@ -23,7 +23,10 @@ use crate::rules;
 )]
 pub struct AwsAccount {
     /// AWS region, for example us-east-1. Cannot be changed.
-    #[schemars(length(min = 1, max = 32), regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9]+$"))]
+    #[schemars(
+        length(min = 1, max = 32),
+        regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9]+$")
+    )]
     pub region: String,
     /// ID of the AWS account, 12 digits. Default: the account that the credentials belong to. If it is set and the
     /// credentials belong to another account, nothing is made. Can be added later, not changed or removed.
@@ -52,8 +55,15 @@ pub struct AwsAccount {
 pub struct Propagation {
     /// IDs of the route tables, 1 to 64. A table that propagates already is left as it is found. Can be changed at any
     /// time.
-    #[serde(default, rename = "routeTableIDs", skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 32), regex(pattern = r"^rtb-[0-9a-f]{8,17}$")))]
+    #[serde(
+        default,
+        rename = "routeTableIDs",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(
+        length(min = 1, max = 64),
+        inner(length(min = 1, max = 32), regex(pattern = r"^rtb-[0-9a-f]{8,17}$"))
+    )]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub route_table_ids: Option<Vec<String>>,
     /// true: every route table of the VPC, also those that are made later. false says nothing and is refused. Can be changed
@@ -110,7 +120,10 @@ pub struct DirectConnectGateway {
     /// ID of an existing Direct Connect gateway to take over. From then on it is changed and deleted like one that Causeway
     /// made. Can be removed later, not added or changed.
     #[serde(default, rename = "adoptID", skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 36, max = 36), regex(pattern = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"))]
+    #[schemars(
+        length(min = 36, max = 36),
+        regex(pattern = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+    )]
     pub adopt_id: Option<String>,
 }
 

@@ -23,7 +23,10 @@ use crate::rules;
 pub struct AzureAccount {
     /// ID of the Azure subscription, a UUID. Cannot be changed.
     #[serde(rename = "subscriptionID")]
-    #[schemars(length(min = 36, max = 36), regex(pattern = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"))]
+    #[schemars(
+        length(min = 36, max = 36),
+        regex(pattern = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
+    )]
     pub subscription_id: String,
     /// Resource group for all objects that are made. It must exist. Cannot be changed.
     #[schemars(length(min = 1, max = 90), regex(pattern = r"^[-\w.()]*[-\w()]$"))]
@@ -48,7 +51,10 @@ pub struct AzureAccount {
 pub struct ObservedNetworkInterface {
     /// Name of the network interface. It must belong to a running virtual machine, or Azure cannot tell its routes.
     /// Entries can be added and removed.
-    #[schemars(length(min = 1, max = 80), regex(pattern = r"^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9_])?$"))]
+    #[schemars(
+        length(min = 1, max = 80),
+        regex(pattern = r"^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9_])?$")
+    )]
     pub name: String,
     /// Its resource group. Default: azure.resourceGroup. Can be changed at any time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -121,7 +127,10 @@ impl ExpressRouteGatewaySku {
 pub struct ExpressRouteGateway {
     /// Name of the gateway in Azure, up to 80 characters. Default: the resource's name with -ergw. Cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 80), regex(pattern = r"^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9_])?$"))]
+    #[schemars(
+        length(min = 1, max = 80),
+        regex(pattern = r"^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9_])?$")
+    )]
     pub name: Option<String>,
     /// SKU of the gateway: throughput, number of circuits and price. Default ErGw1AZ. Can go up within its family, and
     /// down by one step only from ErGw2AZ and HighPerformance.
@@ -130,7 +139,10 @@ pub struct ExpressRouteGateway {
     /// Azure resource ID of an existing ExpressRoute gateway to take over. From then on it is changed and deleted like
     /// one that Causeway made. Can be removed later, not added or changed.
     #[serde(default, rename = "adoptID", skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 512), regex(pattern = r"^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/.+$"))]
+    #[schemars(
+        length(min = 1, max = 512),
+        regex(pattern = r"^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/.+$")
+    )]
     pub adopt_id: Option<String>,
 }
 
@@ -220,7 +232,10 @@ pub struct CircuitSku {
 pub struct Circuit {
     /// Name of the circuit in Azure, up to 80 characters. Default: the link's name. Cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 80), regex(pattern = r"^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9_])?$"))]
+    #[schemars(
+        length(min = 1, max = 80),
+        regex(pattern = r"^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9_])?$")
+    )]
     pub name: Option<String>,
     /// Connectivity provider, as Azure's catalogue spells it. Default Megaport. Cannot be changed.
     #[serde(default = "default_provider")]
@@ -239,7 +254,10 @@ pub struct Circuit {
     /// Azure resource ID of an existing circuit to take over. From then on it is changed and deleted like one that
     /// Causeway made. Can be removed later, not added or changed.
     #[serde(default, rename = "adoptID", skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 512), regex(pattern = r"^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/.+$"))]
+    #[schemars(
+        length(min = 1, max = 512),
+        regex(pattern = r"^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/.+$")
+    )]
     pub adopt_id: Option<String>,
 }
 
@@ -254,7 +272,10 @@ fn default_provider() -> String {
 #[x_kube(validation = rules::immutable("id", "a link stays with its circuit; make a new link for the other circuit"))]
 pub struct CircuitRef {
     /// Full Azure resource ID of the circuit; it may belong to another subscription. Cannot be changed.
-    #[schemars(length(min = 1, max = 512), regex(pattern = r"^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/.+$"))]
+    #[schemars(
+        length(min = 1, max = 512),
+        regex(pattern = r"^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/.+$")
+    )]
     pub id: String,
     /// Key of a Secret that holds an authorization key of the circuit. Needed when the circuit belongs to another
     /// subscription. Can be changed at any time; it is used only while the connection is made.
@@ -300,7 +321,10 @@ pub struct Peering {
 pub struct Connection {
     /// Name of the connection in Azure, up to 80 characters. Default: the link's name. Cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 80), regex(pattern = r"^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9_])?$"))]
+    #[schemars(
+        length(min = 1, max = 80),
+        regex(pattern = r"^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9_])?$")
+    )]
     pub name: Option<String>,
     /// Weight among several circuits on one gateway, 0 to 32000; the higher one wins. Default 0. Can be changed at any
     /// time.
@@ -342,7 +366,20 @@ pub enum ExportFilter {
 }
 
 /// Which of the circuit's two ports.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
 pub enum PortName {
     /// The primary port.
     #[default]
@@ -392,7 +429,10 @@ pub struct PortSettings {
     /// Product UID of an existing VXC to take over. From then on it is changed and cancelled like one that Causeway
     /// ordered. Can be removed later, not added or changed.
     #[serde(default, rename = "adoptID", skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 36, max = 36), regex(pattern = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"))]
+    #[schemars(
+        length(min = 36, max = 36),
+        regex(pattern = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
+    )]
     pub adopt_id: Option<String>,
 }
 

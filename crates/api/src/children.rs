@@ -1,13 +1,13 @@
 //! What an interconnect's entries become: names and specs of its links. Pure functions; the operator applies the result.
 
+use crate::azure::LinkAzure;
 use crate::common::{
-    AzureGatewayRef, DirectConnectGatewayRef, InterconnectRef, InterconnectRouterRef, LinkRouteContract, RouterRef,
-    VirtualPrivateGatewayRef,
+    AzureGatewayRef, DirectConnectGatewayRef, InterconnectRef, InterconnectRouterRef,
+    LinkRouteContract, RouterRef, VirtualPrivateGatewayRef,
 };
 use crate::directconnect::DirectConnectLinkSpec;
 use crate::expressroute::{ExpressRouteAzure, ExpressRouteLinkSpec, Port};
 use crate::interconnect::{DirectConnectEntry, ExpressRouteEntry, HybridInterconnect, VpnEntry};
-use crate::azure::LinkAzure;
 use crate::vpn::VpnPairSpec;
 
 /// Name of the ExpressRouteLink that an interconnect makes for an entry.
@@ -63,21 +63,27 @@ impl KindPrefix {
 impl ExpressRouteEntry {
     /// Name of the link: the one that is taken over, or the one that is made.
     pub fn link_name(&self, interconnect: &str) -> String {
-        self.adopt_link.clone().unwrap_or_else(|| express_route_name(interconnect, &self.name))
+        self.adopt_link
+            .clone()
+            .unwrap_or_else(|| express_route_name(interconnect, &self.name))
     }
 }
 
 impl DirectConnectEntry {
     /// Name of the link: the one that is taken over, or the one that is made.
     pub fn link_name(&self, interconnect: &str) -> String {
-        self.adopt_link.clone().unwrap_or_else(|| direct_connect_name(interconnect, &self.name))
+        self.adopt_link
+            .clone()
+            .unwrap_or_else(|| direct_connect_name(interconnect, &self.name))
     }
 }
 
 impl VpnEntry {
     /// Name of the pair: the one that is taken over, or the one that is made.
     pub fn link_name(&self, interconnect: &str) -> String {
-        self.adopt_link.clone().unwrap_or_else(|| vpn_name(interconnect))
+        self.adopt_link
+            .clone()
+            .unwrap_or_else(|| vpn_name(interconnect))
     }
 }
 
@@ -87,7 +93,9 @@ impl HybridInterconnect {
     }
 
     fn reference(&self) -> InterconnectRef {
-        InterconnectRef { name: self.own_name().to_owned() }
+        InterconnectRef {
+            name: self.own_name().to_owned(),
+        }
     }
 
     fn router(&self, router: &str) -> RouterRef {
@@ -141,7 +149,10 @@ impl HybridInterconnect {
 
     /// Spec of the DirectConnectLink for an entry of `spec.directConnects`. `None` where the interconnect lacks `megaport`,
     /// which the schema refuses.
-    pub fn child_direct_connect(&self, entry: &DirectConnectEntry) -> Option<DirectConnectLinkSpec> {
+    pub fn child_direct_connect(
+        &self,
+        entry: &DirectConnectEntry,
+    ) -> Option<DirectConnectLinkSpec> {
         let spec = &self.spec;
         Some(DirectConnectLinkSpec {
             policy: spec.policy.clone(),

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::rules;
 
-
 /// Whether Causeway may write to the clouds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum ManagementPolicy {
@@ -76,7 +75,10 @@ pub struct Policy {
 #[serde(rename_all = "camelCase")]
 pub struct SecretRef {
     /// Name of the Secret, which lives in the namespace of this resource.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+    )]
     pub name: String,
 }
 
@@ -85,7 +87,10 @@ pub struct SecretRef {
 #[serde(rename_all = "camelCase")]
 pub struct SecretKeyRef {
     /// Name of the Secret, which lives in the namespace of this resource.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+    )]
     pub name: String,
     /// Key inside the Secret's data. Default key.
     #[serde(default = "default_key")]
@@ -103,13 +108,19 @@ fn default_key() -> String {
 #[serde(rename_all = "camelCase")]
 pub struct ObjectRef {
     /// API group and version of the object, for example network.azure.com/v1api20240301 or ec2.services.k8s.aws/v1alpha1.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9.-]+/v[a-z0-9]+$"))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9.-]+/v[a-z0-9]+$")
+    )]
     pub api_version: String,
     /// Kind of the object, for example VirtualNetwork or VPC.
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[A-Z][A-Za-z0-9]*$"))]
     pub kind: String,
     /// Name of the object, which lives in the namespace of this resource.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+    )]
     pub name: String,
 }
 
@@ -118,7 +129,10 @@ pub struct ObjectRef {
 #[serde(rename_all = "camelCase")]
 pub struct InterconnectRef {
     /// Name of the HybridInterconnect, which lives in the namespace of this resource.
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+    )]
     pub name: String,
 }
 
@@ -127,10 +141,16 @@ pub struct InterconnectRef {
 #[serde(rename_all = "camelCase")]
 pub struct InterconnectRouterRef {
     /// Name of the HybridInterconnect, which lives in the namespace of this resource.
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+    )]
     pub name: String,
     /// Name of the entry in the HybridInterconnect's spec.megaport.routers.
-    #[schemars(length(min = 1, max = 24), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 24),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
     pub router: String,
 }
 
@@ -141,11 +161,17 @@ pub struct InterconnectRouterRef {
 pub struct VirtualNetworkRef {
     /// Name of the virtual network in azure.resourceGroup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 2, max = 64), regex(pattern = r"^[A-Za-z0-9][-A-Za-z0-9._]*[A-Za-z0-9_]$"))]
+    #[schemars(
+        length(min = 2, max = 64),
+        regex(pattern = r"^[A-Za-z0-9][-A-Za-z0-9._]*[A-Za-z0-9_]$")
+    )]
     pub name: Option<String>,
     /// Full Azure resource ID of the virtual network; its resource group may be another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 512), regex(pattern = r"^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/.+$"))]
+    #[schemars(
+        length(min = 1, max = 512),
+        regex(pattern = r"^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/.+$")
+    )]
     pub id: Option<String>,
     /// An object of Azure Service Operator whose status holds the ID of the virtual network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -159,11 +185,17 @@ pub struct VirtualNetworkRef {
 pub struct AzureGatewayRef {
     /// Name of the gateway in azure.resourceGroup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 80), regex(pattern = r"^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9_])?$"))]
+    #[schemars(
+        length(min = 1, max = 80),
+        regex(pattern = r"^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9_])?$")
+    )]
     pub name: Option<String>,
     /// Full Azure resource ID of the gateway; its resource group may be another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 512), regex(pattern = r"^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/.+$"))]
+    #[schemars(
+        length(min = 1, max = 512),
+        regex(pattern = r"^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/.+$")
+    )]
     pub id: Option<String>,
     /// An object of Azure Service Operator whose status holds the ID of the gateway.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -221,7 +253,10 @@ pub struct VirtualPrivateGatewayRef {
 pub struct DirectConnectGatewayRef {
     /// ID of the Direct Connect gateway, a UUID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 36, max = 36), regex(pattern = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"))]
+    #[schemars(
+        length(min = 36, max = 36),
+        regex(pattern = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+    )]
     pub id: Option<String>,
     /// Name of the Direct Connect gateway; exactly one gateway of the account must carry it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -245,8 +280,15 @@ pub struct RouterRef {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hybrid_interconnect: Option<InterconnectRouterRef>,
     /// Megaport's product UID of the router.
-    #[serde(default, rename = "productUID", skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 36, max = 36), regex(pattern = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"))]
+    #[serde(
+        default,
+        rename = "productUID",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(
+        length(min = 36, max = 36),
+        regex(pattern = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
+    )]
     pub product_uid: Option<String>,
 }
 
@@ -256,7 +298,10 @@ pub struct RouterRef {
 pub struct ProductRef {
     /// Megaport's product UID.
     #[serde(rename = "productUID")]
-    #[schemars(length(min = 36, max = 36), regex(pattern = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"))]
+    #[schemars(
+        length(min = 36, max = 36),
+        regex(pattern = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
+    )]
     pub product_uid: String,
 }
 

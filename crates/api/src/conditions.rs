@@ -273,7 +273,10 @@ pub fn conditions_markdown() -> String {
         if mine.is_empty() {
             continue;
         }
-        let _ = write!(out, "\n### {t}\n\n| reason | meaning | what to do |\n|---|---|---|\n");
+        let _ = write!(
+            out,
+            "\n### {t}\n\n| reason | meaning | what to do |\n|---|---|---|\n"
+        );
         for r in mine {
             let _ = writeln!(out, "| `{r}` | {} | {} |", r.meaning(), r.remedy());
         }

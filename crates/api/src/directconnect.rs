@@ -3,7 +3,10 @@
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use crate::aws::{Association, AwsAccount, DirectConnectBgp, DirectConnectGateway, DirectConnectType, VirtualInterface};
+use crate::aws::{
+    Association, AwsAccount, DirectConnectBgp, DirectConnectGateway, DirectConnectType,
+    VirtualInterface,
+};
 use crate::common::{DirectConnectGatewayRef, LinkRouteContract, Policy, RouterRef};
 use crate::megaport::{MegaportAccount, PartnerPort};
 use crate::rules;
@@ -64,7 +67,10 @@ pub struct DirectConnectSettings {
     /// Product UID of an existing VXC to take over with its virtual interface. From then on both are changed and deleted like
     /// ones that Causeway made. Can be removed later, not added or changed.
     #[serde(default, rename = "adoptID", skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 36, max = 36), regex(pattern = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"))]
+    #[schemars(
+        length(min = 36, max = 36),
+        regex(pattern = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
+    )]
     pub adopt_id: Option<String>,
 }
 
@@ -144,7 +150,11 @@ pub struct DirectConnectLinkStatus {
     #[schemars(length(max = 64))]
     pub virtual_interface_state: Option<String>,
     /// ID of the virtual interface.
-    #[serde(default, rename = "virtualInterfaceID", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        rename = "virtualInterfaceID",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(length(max = 64))]
     pub virtual_interface_id: Option<String>,
     /// VLAN of the virtual interface, chosen by the provider.

@@ -4,8 +4,8 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use crate::azure::{
-    AzureAccount, Circuit, CircuitRef, Connection, ExpressRouteGateway, ObservedNetworkInterface, Peering, PortName,
-    PortSettings,
+    AzureAccount, Circuit, CircuitRef, Connection, ExpressRouteGateway, ObservedNetworkInterface,
+    Peering, PortName, PortSettings,
 };
 use crate::common::{AzureGatewayRef, LinkRouteContract, Policy, RouterRef, VirtualNetworkRef};
 use crate::megaport::MegaportAccount;

@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws::{AwsAccount, InterconnectDirectConnectGateway, VirtualPrivateGateway};
 use crate::azure::{
-    AzureAccount, Circuit, Connection, ExpressRouteGateway, ObservedNetworkInterface, Peering, PortName, PortSettings,
+    AzureAccount, Circuit, Connection, ExpressRouteGateway, ObservedNetworkInterface, Peering,
+    PortName, PortSettings,
 };
 use crate::common::{
-    AzureGatewayRef, DirectConnectGatewayRef, LinkRouteContract, Policy, VirtualNetworkRef, VirtualPrivateGatewayRef, VpcRef,
+    AzureGatewayRef, DirectConnectGatewayRef, LinkRouteContract, Policy, VirtualNetworkRef,
+    VirtualPrivateGatewayRef, VpcRef,
 };
 use crate::directconnect::DirectConnectSettings;
 use crate::megaport::{MegaportAccount, Router};
@@ -102,7 +104,10 @@ pub struct PortEntry {
     /// Primary or Secondary, unique in the list.
     pub name: PortName,
     /// Name of the entry in megaport.routers at which the VXC starts. Cannot be changed.
-    #[schemars(length(min = 1, max = 24), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 24),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
     pub router: String,
     /// Rate, term, BGP and names of the VXC.
     #[serde(flatten)]
@@ -127,7 +132,10 @@ pub struct PortEntry {
 )]
 pub struct ExpressRouteEntry {
     /// Name of the entry, up to 24 characters, unique in the list. The link is called like the interconnect, -er- and this.
-    #[schemars(length(min = 1, max = 24), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 24),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
     pub name: String,
     /// The circuit to make.
     pub circuit: Circuit,
@@ -144,7 +152,10 @@ pub struct ExpressRouteEntry {
     /// Name of a stand-alone ExpressRouteLink in the same namespace to take over instead of making one. Cannot be changed,
     /// added or removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+    )]
     pub adopt_link: Option<String>,
 }
 
@@ -157,10 +168,16 @@ pub struct ExpressRouteEntry {
 )]
 pub struct DirectConnectEntry {
     /// Name of the entry, up to 24 characters, unique in the list. The link is called like the interconnect, -dx- and this.
-    #[schemars(length(min = 1, max = 24), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 24),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
     pub name: String,
     /// Name of the entry in megaport.routers at which the VXC starts. Cannot be changed.
-    #[schemars(length(min = 1, max = 24), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 24),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
     pub router: String,
     /// The VXC and the virtual interface.
     #[serde(flatten)]
@@ -168,7 +185,10 @@ pub struct DirectConnectEntry {
     /// Name of a stand-alone DirectConnectLink in the same namespace to take over instead of making one. Cannot be changed,
     /// added or removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+    )]
     pub adopt_link: Option<String>,
 }
 
@@ -186,7 +206,10 @@ pub struct VpnEntry {
     /// Name of a stand-alone VpnPair in the same namespace to take over instead of making one. Cannot be changed, added or
     /// removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+    )]
     pub adopt_link: Option<String>,
 }
 
@@ -356,7 +379,20 @@ pub enum ActivePath {
 }
 
 /// The kind of a path.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
 pub enum PathKind {
     /// ExpressRoute and Direct Connect over one Megaport router.
     #[default]

@@ -74,14 +74,21 @@ impl DiversityZone {
 )]
 pub struct Router {
     /// Name by which links refer to this router, up to 24 characters, unique in the list. Cannot be changed.
-    #[schemars(length(min = 1, max = 24), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 24),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
     pub name: String,
     /// A router that exists already, instead of all other fields. It is used and never changed or cancelled. Cannot be
     /// changed, added or removed.
     #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
     pub reference: Option<ProductRef>,
     /// Megaport's ID of the location, as its portal and its list of locations show it. Cannot be changed.
-    #[serde(default, rename = "locationID", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        rename = "locationID",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub location_id: Option<i64>,
     /// Speed of the router in Mbps: 1000, 2500, 5000, 10000, 25000, 50000, 100000 or 400000, as far as the location sells
@@ -114,7 +121,10 @@ pub struct Router {
     /// Product UID of an existing router to take over. From then on it is changed and cancelled like one that Causeway
     /// ordered. Can be removed later, not added or changed.
     #[serde(default, rename = "adoptID", skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 36, max = 36), regex(pattern = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"))]
+    #[schemars(
+        length(min = 36, max = 36),
+        regex(pattern = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
+    )]
     pub adopt_id: Option<String>,
 }
 
@@ -139,7 +149,11 @@ impl Router {
 ))]
 pub struct PartnerPort {
     /// Megaport's ID of a location that has a port of AWS. Cannot be changed.
-    #[serde(default, rename = "locationID", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        rename = "locationID",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub location_id: Option<i64>,
     /// Red or Blue: the half of the location. Default: any. Cannot be changed.
@@ -148,7 +162,14 @@ pub struct PartnerPort {
     pub diversity_zone: Option<DiversityZone>,
     /// Product UID of the port. Megaport replaces ports over time, so a location is the safer choice. Cannot
     /// be changed.
-    #[serde(default, rename = "productUID", skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 36, max = 36), regex(pattern = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"))]
+    #[serde(
+        default,
+        rename = "productUID",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(
+        length(min = 36, max = 36),
+        regex(pattern = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
+    )]
     pub product_uid: Option<String>,
 }

@@ -1,5 +1,10 @@
 //! `RouteReport`: the route and BGP tables of each vantage, apart from the resources whose status they would churn.
 
+#![allow(
+    clippy::duplicated_attributes,
+    reason = "printer columns repeat their types and descriptions"
+)]
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -27,7 +32,20 @@ pub enum Readability {
 }
 
 /// What kind of table a vantage shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
 pub enum VantageKind {
     /// A Megaport Cloud Router.
     #[default]
@@ -51,7 +69,9 @@ pub enum VantageKind {
 }
 
 /// One route as a vantage shows it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, KubeSchema)]
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, KubeSchema,
+)]
 #[serde(rename_all = "camelCase")]
 pub struct RouteEntry {
     /// Destination prefix, with its length.
@@ -86,7 +106,9 @@ pub struct RouteEntry {
 }
 
 /// One BGP session as a vantage shows it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, KubeSchema)]
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, KubeSchema,
+)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionEntry {
     /// Address of this end.
@@ -167,13 +189,48 @@ pub struct Vantage {
     shortname = "rr",
     category = "causeway",
     doc = "The route and BGP tables around one link or interconnect. Written by the operator; there is nothing to configure.",
-    printcolumn(name = "Subject", type_ = "string", json_path = ".status.subject.name", description = "The resource that the report belongs to"),
-    printcolumn(name = "Kind", type_ = "string", json_path = ".status.subject.kind", description = "Kind of that resource"),
-    printcolumn(name = "Vantages", type_ = "string", json_path = ".status.summary.vantages", description = "Vantages readable / all"),
-    printcolumn(name = "Routes", type_ = "integer", json_path = ".status.summary.routes", description = "Routes in the report"),
-    printcolumn(name = "Sessions", type_ = "string", json_path = ".status.summary.sessions", description = "Expected BGP sessions up / all expected"),
-    printcolumn(name = "Updated", type_ = "date", json_path = ".status.updatedAt", description = "When the content last changed"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "Since when the report exists")
+    printcolumn(
+        name = "Subject",
+        type_ = "string",
+        json_path = ".status.subject.name",
+        description = "The resource that the report belongs to"
+    ),
+    printcolumn(
+        name = "Kind",
+        type_ = "string",
+        json_path = ".status.subject.kind",
+        description = "Kind of that resource"
+    ),
+    printcolumn(
+        name = "Vantages",
+        type_ = "string",
+        json_path = ".status.summary.vantages",
+        description = "Vantages readable / all"
+    ),
+    printcolumn(
+        name = "Routes",
+        type_ = "integer",
+        json_path = ".status.summary.routes",
+        description = "Routes in the report"
+    ),
+    printcolumn(
+        name = "Sessions",
+        type_ = "string",
+        json_path = ".status.summary.sessions",
+        description = "Expected BGP sessions up / all expected"
+    ),
+    printcolumn(
+        name = "Updated",
+        type_ = "date",
+        json_path = ".status.updatedAt",
+        description = "When the content last changed"
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp",
+        description = "Since when the report exists"
+    )
 )]
 #[serde(rename_all = "camelCase")]
 pub struct RouteReportSpec {}

@@ -16,17 +16,22 @@ const RESERVED: &str = "(self in [8074, 8075, 12076, 23456] || (self >= 64496 &&
      (self >= 65515 && self <= 65520) || (self >= 65535 && self <= 65551))";
 
 /// The private ranges that AWS accepts for a gateway (aws.md §2.5, §3.1).
-const AMAZON_PRIVATE: &str = "(self >= 64512 && self <= 65534) || (self >= 4200000000 && self <= 4294967294)";
+const AMAZON_PRIVATE: &str =
+    "(self >= 64512 && self <= 65534) || (self >= 4200000000 && self <= 4294967294)";
 
 /// Terms that Megaport sells, in months (megaport.md §3.1).
 const TERMS: &str = "self in [1, 12, 24, 36, 48, 60]";
 
 fn invalid(rule: impl Into<String>, message: impl Into<String>) -> Rule {
-    Rule::new(rule.into()).message(Message::Message(message.into())).reason(Reason::FieldValueInvalid)
+    Rule::new(rule.into())
+        .message(Message::Message(message.into()))
+        .reason(Reason::FieldValueInvalid)
 }
 
 fn forbidden(rule: impl Into<String>, message: impl Into<String>) -> Rule {
-    Rule::new(rule.into()).message(Message::Message(message.into())).reason(Reason::FieldValueForbidden)
+    Rule::new(rule.into())
+        .message(Message::Message(message.into()))
+        .reason(Reason::FieldValueForbidden)
 }
 
 /// A rule with a message, for what only one place needs.
@@ -98,8 +103,11 @@ pub fn immutable(field: &str, remedy: &str) -> Rule {
 
 /// A required number, block or list that never changes.
 pub fn immutable_block(field: &str, remedy: &str) -> Rule {
-    forbidden(format!("self.{field} == oldSelf.{field}"), format!("{field} cannot be changed: {remedy}"))
-        .field_path(format!(".{field}"))
+    forbidden(
+        format!("self.{field} == oldSelf.{field}"),
+        format!("{field} cannot be changed: {remedy}"),
+    )
+    .field_path(format!(".{field}"))
 }
 
 /// An optional field that never changes, appears or vanishes.
@@ -119,7 +127,9 @@ pub fn fixed_choice(managed: &str, reference: &str, remedy: &str) -> Rule {
             "has(self.{managed}) == has(oldSelf.{managed}) && \
              (!has(self.{reference}) || !has(oldSelf.{reference}) || self.{reference} == oldSelf.{reference})"
         ),
-        format!("{managed} and {reference} cannot replace each other, and {reference} cannot be changed: {remedy}"),
+        format!(
+            "{managed} and {reference} cannot replace each other, and {reference} cannot be changed: {remedy}"
+        ),
     )
 }
 
@@ -190,7 +200,10 @@ pub fn amazon_asn_not_azure() -> Rule {
 
 /// A contract term that Megaport sells.
 pub fn term_months() -> Rule {
-    invalid(TERMS, "Megaport sells terms of 1, 12, 24, 36, 48 or 60 months: use one of these")
+    invalid(
+        TERMS,
+        "Megaport sells terms of 1, 12, 24, 36, 48 or 60 months: use one of these",
+    )
 }
 
 /// The one rule about the format of an IPv4 CIDR; every other rule is guarded and stays silent then.
@@ -277,6 +290,8 @@ pub fn vpn_sku() -> Rule {
 pub fn name_length(max: usize) -> Rule {
     invalid(
         format!("size(self.metadata.name) <= {max}"),
-        format!("metadata.name is too long: names of cloud objects and reports are made from it; use at most {max} characters"),
+        format!(
+            "metadata.name is too long: names of cloud objects and reports are made from it; use at most {max} characters"
+        ),
     )
 }

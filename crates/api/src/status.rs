@@ -26,7 +26,20 @@ pub enum State {
 }
 
 /// Who holds a cloud object.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
 pub enum Provider {
     /// Microsoft Azure.
     #[default]
@@ -40,7 +53,20 @@ pub enum Provider {
 }
 
 /// Where a slot is in its life.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
 pub enum SlotPhase {
     /// Wanted, not started: the message says what it waits for.
     #[default]
@@ -190,7 +216,11 @@ pub struct CommonStatus {
     #[schemars(length(max = 128))]
     pub owner_id: Option<String>,
     /// The accounts in which the objects are.
-    #[serde(default, rename = "accountIDs", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        rename = "accountIDs",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub account_ids: Option<AccountIDs>,
     /// References of the spec and what they were resolved to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -217,6 +247,10 @@ pub(crate) const fn never_observed() -> i64 {
     -1
 }
 
+fn count(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
 /// BGP sessions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -235,7 +269,11 @@ pub struct SessionCount {
 impl SessionCount {
     /// Both numbers and their printed form.
     pub fn new(up: usize, expected: usize) -> Self {
-        Self { up: up as i64, expected: expected as i64, summary: format!("{up}/{expected}") }
+        Self {
+            up: count(up),
+            expected: count(expected),
+            summary: format!("{up}/{expected}"),
+        }
     }
 }
 
@@ -257,6 +295,10 @@ pub struct RouteCount {
 impl RouteCount {
     /// Both numbers and their printed form.
     pub fn new(seen: usize, expected: usize) -> Self {
-        Self { seen: seen as i64, expected: expected as i64, summary: format!("{seen}/{expected}") }
+        Self {
+            seen: count(seen),
+            expected: count(expected),
+            summary: format!("{seen}/{expected}"),
+        }
     }
 }

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::aws::AwsAccount;
 use crate::azure::LinkAzure;
 use crate::common::{
-    AzureGatewayRef, LinkRouteContract, Policy, SecretKeyRef, VirtualNetworkRef, VirtualPrivateGatewayRef,
+    AzureGatewayRef, LinkRouteContract, Policy, SecretKeyRef, VirtualNetworkRef,
+    VirtualPrivateGatewayRef,
 };
 use crate::rules;
 use crate::status::{CommonStatus, SessionCount, State};
@@ -81,7 +82,10 @@ impl VpnGatewayGeneration {
 pub struct VpnGateway {
     /// Name of the gateway in Azure, up to 80 characters. Default: the resource's name. Cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 80), regex(pattern = r"^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9_])?$"))]
+    #[schemars(
+        length(min = 1, max = 80),
+        regex(pattern = r"^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9_])?$")
+    )]
     pub name: Option<String>,
     /// SKU of the gateway: VpnGw1AZ, VpnGw2AZ (default), VpnGw3AZ, VpnGw4AZ or VpnGw5AZ. Can be changed within the
     /// generation; a change takes about 45 minutes.
@@ -107,7 +111,10 @@ pub struct VpnGateway {
     /// Azure resource ID of an existing VPN gateway to take over. From then on it is changed and deleted like one that
     /// Causeway made. Can be removed later, not added or changed.
     #[serde(default, rename = "adoptID", skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 512), regex(pattern = r"^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/.+$"))]
+    #[schemars(
+        length(min = 1, max = 512),
+        regex(pattern = r"^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/.+$")
+    )]
     pub adopt_id: Option<String>,
 }
 
@@ -133,7 +140,20 @@ fn all_zones() -> Vec<String> {
 }
 
 /// One of the four tunnels: gateway instance 0 or 1, and tunnel 1 or 2 of its VPN connection in AWS.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
 pub enum TunnelName {
     /// Gateway instance 0, tunnel 1.
     #[default]
@@ -152,8 +172,12 @@ pub enum TunnelName {
 
 impl TunnelName {
     /// All four, in order.
-    pub const ALL: [Self; 4] =
-        [Self::Instance0Tunnel1, Self::Instance0Tunnel2, Self::Instance1Tunnel1, Self::Instance1Tunnel2];
+    pub const ALL: [Self; 4] = [
+        Self::Instance0Tunnel1,
+        Self::Instance0Tunnel2,
+        Self::Instance1Tunnel1,
+        Self::Instance1Tunnel2,
+    ];
 
     /// The name in the spec.
     pub const fn as_str(self) -> &'static str {
@@ -190,7 +214,11 @@ pub struct Tunnel {
     pub name: TunnelName,
     /// IPv4 /30 inside the tunnel, within 169.254.21.0-169.254.22.255. AWS takes the first host, Azure the second. Default:
     /// a free one is chosen once and kept in status. Cannot be changed.
-    #[serde(default, rename = "insideCIDR", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        rename = "insideCIDR",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(length(max = 43))]
     #[x_kube(
         validation = rules::cidr_format(),
@@ -499,11 +527,19 @@ pub struct TunnelStatus {
     /// instance0-tunnel1, instance0-tunnel2, instance1-tunnel1 or instance1-tunnel2.
     pub name: TunnelName,
     /// IPv4 /30 inside the tunnel: given, or chosen once. AWS has the first host, Azure the second.
-    #[serde(default, rename = "insideCIDR", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        rename = "insideCIDR",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(length(max = 18))]
     pub inside_cidr: Option<String>,
     /// Public address of the AWS side.
-    #[serde(default, rename = "outsideAddress", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        rename = "outsideAddress",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(length(max = 45))]
     pub outside_address: Option<String>,
     /// Whether IPsec is up.

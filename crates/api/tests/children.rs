@@ -1,5 +1,10 @@
 //! Specs of links made from an interconnect's entries, names, reports and the texts of conditions.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
 
 mod common;
 
@@ -8,12 +13,13 @@ use std::collections::BTreeSet;
 use causeway_api::children::KindPrefix;
 use causeway_api::conditions::{ConditionType, Reason};
 use causeway_api::report::{
-    ROUTES_MAX, ROUTES_PER_VANTAGE_MAX, RouteEntry, SessionEntry, VANTAGES_MAX, Vantage, session_state,
+    ROUTES_MAX, ROUTES_PER_VANTAGE_MAX, RouteEntry, SessionEntry, VANTAGES_MAX, Vantage,
+    session_state,
 };
 use causeway_api::status::State;
 use causeway_api::{
-    DirectConnectLink, ExpressRouteLink, HybridInterconnect, Managed, RouteReport, RouteReportSpec, RouteReportStatus,
-    VpnPair,
+    DirectConnectLink, ExpressRouteLink, HybridInterconnect, Managed, RouteReport, RouteReportSpec,
+    RouteReportStatus, VpnPair,
 };
 use serde_json::json;
 
@@ -25,24 +31,45 @@ fn lab() -> HybridInterconnect {
 fn children_of_the_lab_are_valid_links() {
     let lab = lab();
     let entry = &lab.spec.express_routes[0];
-    let link = ExpressRouteLink::new(&entry.link_name("lab"), lab.child_express_route(entry).unwrap());
+    let link = ExpressRouteLink::new(
+        &entry.link_name("lab"),
+        lab.child_express_route(entry).unwrap(),
+    );
     assert_eq!(link.metadata.name.as_deref(), Some("lab-er-main"));
     link.validate_cel().unwrap();
     let spec = serde_json::to_value(&link.spec).unwrap();
-    assert_eq!(spec["gatewayRef"], json!({"hybridInterconnect": {"name": "lab"}}));
-    assert_eq!(spec["ports"][0]["routerRef"], json!({"hybridInterconnect": {"name": "lab", "router": "a"}}));
+    assert_eq!(
+        spec["gatewayRef"],
+        json!({"hybridInterconnect": {"name": "lab"}})
+    );
+    assert_eq!(
+        spec["ports"][0]["routerRef"],
+        json!({"hybridInterconnect": {"name": "lab", "router": "a"}})
+    );
     assert_eq!(spec["circuit"]["name"], "to-megaport");
     assert_eq!(spec["azure"]["virtualNetworkRef"], json!({"name": "vnet"}));
-    assert_eq!(spec["azure"]["credentialsSecretRef"], json!({"name": "azure"}));
+    assert_eq!(
+        spec["azure"]["credentialsSecretRef"],
+        json!({"name": "azure"})
+    );
     assert_eq!(spec["peering"]["vlanID"], 100);
 
     let entry = &lab.spec.direct_connects[0];
-    let link = DirectConnectLink::new(&entry.link_name("lab"), lab.child_direct_connect(entry).unwrap());
+    let link = DirectConnectLink::new(
+        &entry.link_name("lab"),
+        lab.child_direct_connect(entry).unwrap(),
+    );
     assert_eq!(link.metadata.name.as_deref(), Some("lab-dx-main"));
     link.validate_cel().unwrap();
     let spec = serde_json::to_value(&link.spec).unwrap();
-    assert_eq!(spec["routerRef"], json!({"hybridInterconnect": {"name": "lab", "router": "a"}}));
-    assert_eq!(spec["virtualInterface"]["amazonAddress"], "169.254.50.217/30");
+    assert_eq!(
+        spec["routerRef"],
+        json!({"hybridInterconnect": {"name": "lab", "router": "a"}})
+    );
+    assert_eq!(
+        spec["virtualInterface"]["amazonAddress"],
+        "169.254.50.217/30"
+    );
     assert_eq!(spec["gateway"], json!(null));
 
     let entry = lab.spec.vpn.as_ref().unwrap();
@@ -50,7 +77,10 @@ fn children_of_the_lab_are_valid_links() {
     assert_eq!(link.metadata.name.as_deref(), Some("lab-vpn"));
     link.validate_cel().unwrap();
     let spec = serde_json::to_value(&link.spec).unwrap();
-    assert_eq!(spec["virtualPrivateGatewayRef"], json!({"hybridInterconnect": {"name": "lab"}}));
+    assert_eq!(
+        spec["virtualPrivateGatewayRef"],
+        json!({"hybridInterconnect": {"name": "lab"}})
+    );
     assert_eq!(spec["gateway"]["sku"], "VpnGw2AZ");
 }
 
@@ -58,13 +88,26 @@ fn children_of_the_lab_are_valid_links() {
 fn children_follow_the_policies_of_their_parent() {
     let mut lab = lab();
     lab.spec.policy.paused = true;
-    let link = lab.child_express_route(&lab.spec.express_routes[0]).unwrap();
+    let link = lab
+        .child_express_route(&lab.spec.express_routes[0])
+        .unwrap();
     assert!(link.policy.paused);
-    assert!(lab.child_direct_connect(&lab.spec.direct_connects[0]).unwrap().policy.paused);
+    assert!(
+        lab.child_direct_connect(&lab.spec.direct_connects[0])
+            .unwrap()
+            .policy
+            .paused
+    );
     assert!(lab.child_vpn(lab.spec.vpn.as_ref().unwrap()).policy.paused);
     lab.spec.megaport = None;
-    assert!(lab.child_express_route(&lab.spec.express_routes[0]).is_none());
-    assert!(lab.child_direct_connect(&lab.spec.direct_connects[0]).is_none());
+    assert!(
+        lab.child_express_route(&lab.spec.express_routes[0])
+            .is_none()
+    );
+    assert!(
+        lab.child_direct_connect(&lab.spec.direct_connects[0])
+            .is_none()
+    );
 }
 
 #[test]
@@ -81,8 +124,14 @@ fn longest_names_fit_into_a_label() {
     assert!(causeway_api::children::express_route_name(&interconnect, &entry).len() <= 63);
     assert!(causeway_api::children::direct_connect_name(&interconnect, &entry).len() <= 63);
     assert_eq!(KindPrefix::Hi.report_name("lab"), "hi-lab");
-    assert_eq!(<ExpressRouteLink as Managed>::PREFIX.keys_secret_name("lab-er-main"), "er-lab-er-main-keys");
-    assert_eq!(<VpnPair as Managed>::PREFIX.report_name("lab-vpn"), "vpn-lab-vpn");
+    assert_eq!(
+        <ExpressRouteLink as Managed>::PREFIX.keys_secret_name("lab-er-main"),
+        "er-lab-er-main-keys"
+    );
+    assert_eq!(
+        <VpnPair as Managed>::PREFIX.report_name("lab-vpn"),
+        "vpn-lab-vpn"
+    );
 }
 
 #[test]
@@ -114,27 +163,49 @@ fn reports_are_cut_to_what_the_schema_takes() {
         name: format!("v{n}"),
         routes: (0..routes)
             .rev()
-            .map(|i| RouteEntry { prefix: format!("10.{}.{}.0/24", i / 256, i % 256), ..RouteEntry::default() })
+            .map(|i| RouteEntry {
+                prefix: format!("10.{}.{}.0/24", i / 256, i % 256),
+                ..RouteEntry::default()
+            })
             .collect(),
         ..Vantage::default()
     };
-    let small = RouteReportStatus { vantages: vec![vantage(0, 3)], ..RouteReportStatus::default() }.bounded();
+    let small = RouteReportStatus {
+        vantages: vec![vantage(0, 3)],
+        ..RouteReportStatus::default()
+    }
+    .bounded();
     assert!(!small.truncated);
-    assert_eq!(small.vantages[0].routes[0].prefix, "10.0.0.0/24", "rows are sorted");
+    assert_eq!(
+        small.vantages[0].routes[0].prefix, "10.0.0.0/24",
+        "rows are sorted"
+    );
 
     let big = RouteReportStatus {
-        vantages: (0..VANTAGES_MAX + 5).map(|n| vantage(n, ROUTES_PER_VANTAGE_MAX + 1)).collect(),
+        vantages: (0..VANTAGES_MAX + 5)
+            .map(|n| vantage(n, ROUTES_PER_VANTAGE_MAX + 1))
+            .collect(),
         ..RouteReportStatus::default()
     }
     .bounded();
     assert!(big.truncated);
     assert_eq!(big.vantages.len(), VANTAGES_MAX);
-    assert_eq!(big.vantages.iter().map(|v| v.routes.len()).sum::<usize>(), ROUTES_MAX);
-    assert!(big.vantages.iter().all(|v| v.truncated && v.routes.len() <= ROUTES_PER_VANTAGE_MAX));
+    assert_eq!(
+        big.vantages.iter().map(|v| v.routes.len()).sum::<usize>(),
+        ROUTES_MAX
+    );
+    assert!(
+        big.vantages
+            .iter()
+            .all(|v| v.truncated && v.routes.len() <= ROUTES_PER_VANTAGE_MAX)
+    );
     assert!(big.clone().bounded().same_content(&big));
 
     let sessions = RouteReportStatus {
-        vantages: vec![Vantage { sessions: vec![SessionEntry::default(); 100], ..Vantage::default() }],
+        vantages: vec![Vantage {
+            sessions: vec![SessionEntry::default(); 100],
+            ..Vantage::default()
+        }],
         ..RouteReportStatus::default()
     }
     .bounded();
@@ -150,7 +221,10 @@ fn a_report_that_says_the_same_is_the_same_at_another_time() {
         ..RouteReportStatus::default()
     };
     assert!(a.same_content(&b));
-    assert!(!a.same_content(&RouteReportStatus { truncated: true, ..RouteReportStatus::default() }));
+    assert!(!a.same_content(&RouteReportStatus {
+        truncated: true,
+        ..RouteReportStatus::default()
+    }));
 }
 
 #[test]
@@ -169,7 +243,10 @@ fn session_words_of_all_providers() {
 #[test]
 fn conditions_and_reasons_are_a_closed_set_with_texts() {
     // The pattern that Kubernetes demands of `reason`.
-    let word = |w: &str| w.starts_with(|c: char| c.is_ascii_uppercase()) && w.chars().all(|c| c.is_ascii_alphanumeric());
+    let word = |w: &str| {
+        w.starts_with(|c: char| c.is_ascii_uppercase())
+            && w.chars().all(|c| c.is_ascii_alphanumeric())
+    };
     let types: BTreeSet<&str> = ConditionType::ALL.iter().map(|t| t.as_str()).collect();
     assert_eq!(types.len(), ConditionType::ALL.len());
     let reasons: BTreeSet<&str> = Reason::ALL.iter().map(|r| r.as_str()).collect();
@@ -180,19 +257,39 @@ fn conditions_and_reasons_are_a_closed_set_with_texts() {
         assert_eq!(ConditionType::parse(t.as_str()), Some(*t));
         let has_reason = Reason::ALL.iter().any(|r| r.on().contains(t));
         // Stalled repeats the reason of the condition that decides it.
-        assert!(has_reason || *t == ConditionType::Stalled, "{t} has no reason");
+        assert!(
+            has_reason || *t == ConditionType::Stalled,
+            "{t} has no reason"
+        );
     }
     for r in Reason::ALL {
         assert!(word(r.as_str()));
-        assert!(!r.meaning().is_empty() && !r.remedy().is_empty() && !r.on().is_empty(), "{r}");
+        assert!(
+            !r.meaning().is_empty() && !r.remedy().is_empty() && !r.on().is_empty(),
+            "{r}"
+        );
         assert_eq!(Reason::parse(r.as_str()), Some(*r));
     }
     // Those that the design names.
     for name in [
-        "Accepted", "InvalidTopology", "ReferenceNotFound", "CredentialsInvalid", "QuotaExceeded", "NameConflict",
-        "AdministrativelyDown", "MissingPrefix", "UnexpectedPrefix", "WrongPreference", "Asymmetric", "SourcesDisagree",
-        "StaleTelemetry", "SingleExpressRoutePort", "WaitingForPeeringRemoval", "WaitingForProviderDeprovision",
-        "BlockedByDependents", "RetainedByPolicy",
+        "Accepted",
+        "InvalidTopology",
+        "ReferenceNotFound",
+        "CredentialsInvalid",
+        "QuotaExceeded",
+        "NameConflict",
+        "AdministrativelyDown",
+        "MissingPrefix",
+        "UnexpectedPrefix",
+        "WrongPreference",
+        "Asymmetric",
+        "SourcesDisagree",
+        "StaleTelemetry",
+        "SingleExpressRoutePort",
+        "WaitingForPeeringRemoval",
+        "WaitingForProviderDeprovision",
+        "BlockedByDependents",
+        "RetainedByPolicy",
     ] {
         assert!(reasons.contains(name), "{name}");
     }

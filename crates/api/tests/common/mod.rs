@@ -1,5 +1,10 @@
 //! What the tests share: the repository, the schemas as JSON, the samples and the cases.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 use std::collections::BTreeMap;
@@ -24,7 +29,13 @@ pub fn schemas() -> BTreeMap<String, Value> {
     causeway_api::all_crds()
         .into_iter()
         .map(|crd| {
-            let schema = crd.spec.versions[0].schema.as_ref().unwrap().open_api_v3_schema.as_ref().unwrap();
+            let schema = crd.spec.versions[0]
+                .schema
+                .as_ref()
+                .unwrap()
+                .open_api_v3_schema
+                .as_ref()
+                .unwrap();
             (crd.spec.names.kind, serde_json::to_value(schema).unwrap())
         })
         .collect()
@@ -32,22 +43,30 @@ pub fn schemas() -> BTreeMap<String, Value> {
 
 /// Every document of every sample.
 pub fn samples() -> Vec<Value> {
-    let mut paths: Vec<PathBuf> =
-        std::fs::read_dir(repository().join("config/samples")).unwrap().map(|e| e.unwrap().path()).collect();
-    paths.retain(|p| p.extension().is_some_and(|e| e == "yaml") && !p.ends_with("kustomization.yaml"));
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(repository().join("config/samples"))
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
+    paths.retain(|p| {
+        p.extension().is_some_and(|e| e == "yaml") && !p.ends_with("kustomization.yaml")
+    });
     paths.sort();
     paths
         .iter()
         .flat_map(|p| {
             let text = std::fs::read_to_string(p).unwrap();
-            serde_saphyr::from_multiple::<Value>(&text).unwrap_or_else(|e| panic!("{}: {e}", p.display()))
+            serde_saphyr::from_multiple::<Value>(&text)
+                .unwrap_or_else(|e| panic!("{}: {e}", p.display()))
         })
         .collect()
 }
 
 /// The sample of a kind.
 pub fn base(kind: &str) -> Value {
-    samples().into_iter().find(|d| d["kind"] == kind).unwrap_or_else(|| panic!("no sample of {kind}"))
+    samples()
+        .into_iter()
+        .find(|d| d["kind"] == kind)
+        .unwrap_or_else(|| panic!("no sample of {kind}"))
 }
 
 /// Changes of a document, by JSON pointer. A pointer that ends in `/-` appends to a list.
@@ -65,7 +84,9 @@ impl Change {
         let mut document = document.clone();
         for pointer in &self.remove {
             let (parent, key) = pointer.rsplit_once('/').unwrap();
-            let parent = document.pointer_mut(parent).unwrap_or_else(|| panic!("{pointer}: no parent"));
+            let parent = document
+                .pointer_mut(parent)
+                .unwrap_or_else(|| panic!("{pointer}: no parent"));
             let gone = parent.as_object_mut().unwrap().shift_remove(key);
             assert!(gone.is_some(), "{pointer}: nothing to remove");
         }
@@ -75,9 +96,9 @@ impl Change {
             for step in parent.split('/').skip(1) {
                 at = match at {
                     Value::Array(items) => &mut items[step.parse::<usize>().unwrap()],
-                    Value::Object(map) => {
-                        map.entry(step).or_insert_with(|| Value::Object(serde_json::Map::default()))
-                    }
+                    Value::Object(map) => map
+                        .entry(step)
+                        .or_insert_with(|| Value::Object(serde_json::Map::default())),
                     other => panic!("{pointer}: {other} has no {step}"),
                 };
             }
@@ -116,7 +137,10 @@ pub struct Case {
 
 impl Case {
     pub fn change(&self) -> Change {
-        Change { set: self.set.clone(), remove: self.remove.clone() }
+        Change {
+            set: self.set.clone(),
+            remove: self.remove.clone(),
+        }
     }
 }
 
