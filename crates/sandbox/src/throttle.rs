@@ -258,6 +258,7 @@ fn admit_aws(
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test")]
 mod tests {
     use super::*;
 
@@ -297,5 +298,131 @@ mod tests {
         for _ in 0..1000 {
             assert!(t.take("k", limit(0, 0.0), SimTime(0)).is_ok());
         }
+    }
+    fn request(method: Method, target: Option<&'static str>, body: &str) -> Req {
+        let mut headers = http::HeaderMap::new();
+        if let Some(t) = target {
+            headers.insert("x-amz-target", http::HeaderValue::from_static(t));
+        }
+        Req {
+            method,
+            path: "/".into(),
+            query: Vec::new(),
+            raw_query: String::new(),
+            base: "https://cloud.test".into(),
+            headers,
+            body: bytes::Bytes::from(body.to_owned()),
+        }
+    }
+
+    fn call(listener: Listener, operation: &str, principal: &str, mutating: bool) -> Call {
+        let provider = match listener {
+            Listener::Aws => crate::wire::Provider::Aws,
+            Listener::Megaport => crate::wire::Provider::Megaport,
+            _ => crate::wire::Provider::Azure,
+        };
+        Call {
+            provider,
+            operation: operation.into(),
+            mutating,
+            resource: None,
+            principal: principal.into(),
+        }
+    }
+
+    /// How many of 2000 requests at one moment pass, and the first refusal.
+    fn burst(
+        world: &World,
+        listener: Listener,
+        call: &Call,
+        req: &Req,
+    ) -> (usize, Option<Box<Res>>) {
+        let mut t = Throttle::default();
+        for passed in 0..2000 {
+            if let Err(res) = admit(&mut t, world, SimTime(0), listener, call, req) {
+                return (passed, Some(res));
+            }
+        }
+        (2000, None)
+    }
+
+    #[test]
+    fn arm_has_a_bucket_per_principal_and_kind() {
+        let world = World::default();
+        for (method, size) in [
+            (Method::GET, 250),
+            (Method::PUT, 200),
+            (Method::POST, 200),
+            (Method::DELETE, 200),
+        ] {
+            let req = request(method.clone(), None, "");
+            let c = call(Listener::Azure, "x", "causeway", true);
+            let (passed, refused) = burst(&world, Listener::Azure, &c, &req);
+            let refused = refused.unwrap();
+            assert_eq!((passed, refused.status.as_u16()), (size, 429), "{method}");
+            assert_eq!(refused.headers["retry-after"], "1");
+        }
+        let mut t = Throttle::default();
+        let get = request(Method::GET, None, "");
+        let mut left = String::new();
+        for who in ["causeway", "human"] {
+            let c = call(Listener::Azure, "x", who, false);
+            for _ in 0..250 {
+                let passed = admit(&mut t, &world, SimTime(0), Listener::Azure, &c, &get).unwrap();
+                let name = "x-ms-ratelimit-remaining-subscription-reads";
+                left = passed.mark(Res::empty(200)).headers[name]
+                    .to_str()
+                    .unwrap()
+                    .to_owned();
+            }
+            assert_eq!(left, "0");
+        }
+        // A second later each has 25 back.
+        let c = call(Listener::Azure, "x", "human", false);
+        let again = (0..100)
+            .filter(|_| admit(&mut t, &world, SimTime(1000), Listener::Azure, &c, &get).is_ok())
+            .count();
+        assert_eq!(again, 25);
+    }
+
+    #[test]
+    fn aws_tells_describes_from_changes_and_services_apart() {
+        let world = World::default();
+        let form = |body| request(Method::POST, None, body);
+        let of = |c: &Call, req: &Req| {
+            let (passed, refused) = burst(&world, Listener::Aws, c, req);
+            (passed, refused.map(|r| r.status.as_u16()))
+        };
+        let describe = call(Listener::Aws, "DescribeVpnConnections", "causeway", false);
+        let create = call(Listener::Aws, "CreateVpnGateway", "causeway", true);
+        let all = form("Action=DescribeVpnConnections&Version=2016-11-15");
+        let one = form("Action=DescribeVpnConnections&Version=2016-11-15&VpnConnectionId.1=vpn-1");
+        let some = form("Action=DescribeVpnConnections&Version=2016-11-15&Filter.1.Name=state");
+        let new = form("Action=CreateVpnGateway&Version=2016-11-15&Type=ipsec.1");
+        let who = form("Action=GetCallerIdentity&Version=2011-06-15");
+        let dx = request(
+            Method::POST,
+            Some("OvertureService.DescribeVirtualInterfaces"),
+            "{}",
+        );
+        assert_eq!(of(&describe, &all), (50, Some(503)));
+        assert_eq!(of(&describe, &one), (100, Some(503)));
+        assert_eq!(of(&describe, &some), (100, Some(503)));
+        assert_eq!(of(&create, &new), (50, Some(503)));
+        assert_eq!(of(&describe, &dx), (50, Some(400)));
+        assert_eq!(of(&describe, &who), (2000, None));
+    }
+
+    #[test]
+    fn megaport_has_none_and_a_world_can_change_any() {
+        let mut world = World::default();
+        let get = request(Method::GET, None, "");
+        let c = call(Listener::Megaport, "GET /v2/products", "causeway", false);
+        assert_eq!(burst(&world, Listener::Megaport, &c, &get).0, 2000);
+        let c = call(Listener::Azure, "x", "causeway", false);
+        world.throttles.insert("arm.reads".into(), limit(7, 1.0));
+        assert_eq!(burst(&world, Listener::Azure, &c, &get).0, 7);
+        world.throttles.insert("arm.reads".into(), limit(0, 0.0));
+        assert_eq!(burst(&world, Listener::Azure, &c, &get).0, 2000);
     }
 }

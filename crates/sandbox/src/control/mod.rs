@@ -61,7 +61,7 @@ impl From<ControlError> for Refusal {
 }
 
 /// All calls, for whoever asks for something else.
-const CALLS: [&str; 21] = [
+pub const CALLS: [&str; 21] = [
     "GET /ledger",
     "GET /live",
     "GET /diff",
