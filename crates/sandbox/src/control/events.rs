@@ -3,6 +3,7 @@
 use super::Refusal;
 use crate::aws::partner;
 use crate::megaport;
+use crate::net::control as net;
 use crate::sandbox::Sandbox;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -18,6 +19,14 @@ pub enum Happening {
     },
     /// Megaport's AWS ports get new UIDs; the old ones vanish from the list.
     PortRotation {},
+    /// A speaker under maintenance prepends its own AS, so that traffic moves away before it is taken down; `prepend`
+    /// 0 ends it.
+    Maintenance {
+        /// As `GET /nodes` names it.
+        node: String,
+        /// How many times more it prepends, 0 to 10.
+        prepend: u8,
+    },
 }
 
 impl Sandbox {
@@ -36,6 +45,13 @@ impl Sandbox {
             Happening::PortRotation {} => {
                 megaport::rotate_ports(s);
                 Ok(json!({"rotated": s.megaport.rotated}))
+            }
+            Happening::Maintenance { node, prepend } => {
+                if *prepend > 10 {
+                    return Err(Refusal::Bad(format!("prepend {prepend} must be 0 to 10")));
+                }
+                net::prepend(s, node, *prepend)?;
+                Ok(json!({"node": node, "prepend": prepend}))
             }
         })
     }

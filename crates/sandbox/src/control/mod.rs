@@ -12,7 +12,7 @@ mod truth;
 pub use clock::{ClockChange, ClockView};
 pub use events::Happening;
 pub use faults::FaultView;
-pub use network::{SessionView, TraceBranch};
+pub use network::{PartView, SessionView, TraceBranch};
 pub use truth::{CallView, Change, ChangedField, LedgerView, OperationView};
 
 use crate::critical::Kind;
@@ -61,7 +61,7 @@ impl From<ControlError> for Refusal {
 }
 
 /// All calls, for whoever asks for something else.
-pub const CALLS: [&str; 21] = [
+pub const CALLS: [&str; 23] = [
     "GET /ledger",
     "GET /live",
     "GET /diff",
@@ -71,8 +71,10 @@ pub const CALLS: [&str; 21] = [
     "GET /sessions",
     "POST /sessions/{id}/shutdown",
     "POST /sessions/{id}/start",
+    "GET /links",
     "POST /links/{id}/down",
     "POST /links/{id}/up",
+    "GET /nodes",
     "POST /nodes/{id}/down",
     "POST /nodes/{id}/up",
     "POST /events",
@@ -130,6 +132,8 @@ fn route(sandbox: &Sandbox, req: &Req) -> Result<Res, Refusal> {
             sandbox.session_shutdown(id, *what == "shutdown")?;
             Ok(Res::empty(204))
         }
+        ("GET", ["links"]) => answer(200, &sandbox.links()),
+        ("GET", ["nodes"]) => answer(200, &sandbox.nodes()),
         ("POST", ["links", id, what @ ("down" | "up")]) => {
             sandbox.link(id, *what == "up")?;
             Ok(Res::empty(204))

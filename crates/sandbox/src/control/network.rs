@@ -1,28 +1,57 @@
 //! Sessions, silent failures and traces: hands over to the network simulation and writes times as RFC 3339.
 
 use super::Refusal;
-use crate::net::control::{self as net, Branch};
+use crate::net::control::{self as net, Branch, PartRow, SessionRow};
 use crate::net::table::SessionState;
 use crate::sandbox::Sandbox;
 use serde::Serialize;
+use std::net::Ipv4Addr;
 
 /// An entry of `GET /sessions`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionView {
     pub id: String,
+    /// `peering`, `vif`, `erGateway`, `mesh`, `tunnel`.
+    pub kind: String,
     pub a: String,
     pub b: String,
+    pub address_a: Ipv4Addr,
+    pub address_b: Ipv4Addr,
     pub state: SessionState,
+    /// Since when it is in this state, RFC 3339.
     pub since: String,
-    #[serde(rename = "prefixesFromA")]
     pub prefixes_from_a: u32,
-    #[serde(rename = "prefixesFromB")]
     pub prefixes_from_b: u32,
+    /// What keeps it down.
+    pub reason: Option<String>,
+}
+
+impl From<SessionRow> for SessionView {
+    fn from(row: SessionRow) -> Self {
+        let kind = serde_json::to_value(row.kind)
+            .ok()
+            .and_then(|k| k.as_str().map(str::to_owned));
+        Self {
+            id: row.id,
+            kind: kind.unwrap_or_default(),
+            a: row.a,
+            b: row.b,
+            address_a: row.address_a,
+            address_b: row.address_b,
+            state: row.state,
+            since: row.since.rfc3339(),
+            prefixes_from_a: row.prefixes_from_a,
+            prefixes_from_b: row.prefixes_from_b,
+            reason: row.reason,
+        }
+    }
 }
 
 /// One ECMP branch of a trace.
 pub type TraceBranch = Branch;
+/// An entry of `GET /links` and `GET /nodes`.
+pub type PartView = PartRow;
 
 impl Sandbox {
     /// All BGP sessions between the speakers of the world.
@@ -30,17 +59,19 @@ impl Sandbox {
         self.with(|s| {
             net::sessions(s)
                 .into_iter()
-                .map(|r| SessionView {
-                    id: r.id,
-                    a: r.a,
-                    b: r.b,
-                    state: r.state,
-                    since: r.since.rfc3339(),
-                    prefixes_from_a: r.prefixes_from_a,
-                    prefixes_from_b: r.prefixes_from_b,
-                })
+                .map(SessionView::from)
                 .collect()
         })
+    }
+
+    /// All links that can be cut.
+    pub fn links(&self) -> Vec<PartView> {
+        self.with(|s| net::links(s))
+    }
+
+    /// All speakers that can be silenced.
+    pub fn nodes(&self) -> Vec<PartView> {
+        self.with(|s| net::nodes(s))
     }
 
     /// Shuts a session down, or starts it again.
