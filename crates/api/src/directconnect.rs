@@ -99,7 +99,7 @@ pub struct DirectConnectSettings {
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = rules::immutable_block("routerRef", "a VXC stays with its router; make a new link, then remove this one"),
+    validation = rules::fixed_reference("routerRef", "a VXC stays with its router; make a new link, then remove this one"),
     validation = rules::managed_xor_ref("gateway", "gatewayRef"),
     validation = rules::fixed_choice("gateway", "gatewayRef", "a virtual interface stays with its gateway; make a new link"),
     validation = rules::rule(
@@ -116,7 +116,8 @@ pub struct DirectConnectLinkSpec {
     pub aws: AwsAccount,
     /// The Megaport side: credentials and cost centre.
     pub megaport: MegaportAccount,
-    /// The Megaport router at which the VXC starts. Cannot be changed.
+    /// The Megaport router at which the VXC starts. Cannot be changed, except to hybridInterconnect when an interconnect takes
+    /// the link over.
     pub router_ref: RouterRef,
     /// The VXC and the virtual interface.
     #[serde(flatten)]
@@ -127,7 +128,8 @@ pub struct DirectConnectLinkSpec {
     /// The association of the gateway with a virtual private gateway. Only, and always, with gateway.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub association: Option<Association>,
-    /// A Direct Connect gateway that exists already, with its associations. Either this or gateway. Cannot be changed.
+    /// A Direct Connect gateway that exists already, with its associations. Either this or gateway. Cannot be changed, except
+    /// to hybridInterconnect when an interconnect takes the link over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway_ref: Option<DirectConnectGatewayRef>,
     /// What each side must see over this link. Default: no contract, unless a HybridInterconnect gives one.

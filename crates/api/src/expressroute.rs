@@ -15,12 +15,12 @@ use crate::status::{CommonStatus, SessionCount};
 /// The Azure side of an ExpressRouteLink.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = rules::immutable_optional("virtualNetworkRef", "a gateway cannot move; make a new link for the other virtual network"))]
 pub struct ExpressRouteAzure {
     /// Subscription, resource group, location, credentials and tags.
     #[serde(flatten)]
     pub account: AzureAccount,
-    /// The virtual network with the subnet GatewaySubnet. Needed with gateway. Cannot be changed, added or removed.
+    /// The virtual network with the subnet GatewaySubnet. Needed with gateway, and then it cannot be
+    /// changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub virtual_network_ref: Option<VirtualNetworkRef>,
     /// Network interfaces whose effective routes tell what the virtual machines really use. Up to 16. Default none. Can
@@ -34,11 +34,12 @@ pub struct ExpressRouteAzure {
 /// One port of the circuit and the VXC that leads to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = rules::immutable_block("routerRef", "a VXC stays with its router; remove this port, wait until its VXC is gone, and add it with the other router"))]
+#[x_kube(validation = rules::fixed_reference("routerRef", "a VXC stays with its router; remove this port, wait until its VXC is gone, and add it with the other router"))]
 pub struct Port {
     /// Primary or Secondary, unique in the list.
     pub name: PortName,
-    /// The Megaport router at which the VXC starts. Cannot be changed.
+    /// The Megaport router at which the VXC starts. Cannot be changed, except to hybridInterconnect when an interconnect takes
+    /// the link over.
     pub router_ref: RouterRef,
     /// Rate, term, BGP and names of the VXC.
     #[serde(flatten)]
@@ -78,6 +79,11 @@ pub struct Port {
         "!has(self.gateway) || has(self.azure.virtualNetworkRef)",
         "a gateway needs azure.virtualNetworkRef: name the virtual network in whose GatewaySubnet it is made"
     ).field_path(".azure"),
+    validation = rules::transition(
+        "!has(self.gateway) || !has(oldSelf.gateway) || !has(self.azure.virtualNetworkRef) || !has(oldSelf.azure.virtualNetworkRef) || \
+         self.azure.virtualNetworkRef == oldSelf.azure.virtualNetworkRef",
+        "azure.virtualNetworkRef cannot be changed: a gateway cannot move; make a new link for the other virtual network"
+    ).field_path(".azure.virtualNetworkRef"),
     validation = rules::immutable_block("peering", "a peering that carries traffic is not renumbered; make a new link with the other values, then remove this one"),
     validation = rules::rule(
         "!has(self.circuit) || self.ports.all(p, !has(p.rateLimitMbps) || p.rateLimitMbps <= self.circuit.bandwidthMbps)",
@@ -113,7 +119,8 @@ pub struct ExpressRouteLinkSpec {
     /// An ExpressRoute gateway to make. Either this or gatewayRef.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<ExpressRouteGateway>,
-    /// An ExpressRoute gateway that exists already. Either this or gateway. Cannot be changed.
+    /// An ExpressRoute gateway that exists already. Either this or gateway. Cannot be changed, except to hybridInterconnect when
+    /// an interconnect takes the link over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway_ref: Option<AzureGatewayRef>,
     /// The connection between circuit and gateway.

@@ -120,17 +120,39 @@ pub fn immutable_optional(field: &str, remedy: &str) -> Rule {
     )
 }
 
-/// The choice between a managed object and a reference, and the reference itself, never change.
+/// Whether `reference` now names an interconnect and did not before: the one change that a takeover (`adoptLink`) makes.
+fn handed_over(reference: &str) -> String {
+    format!(
+        "(has(self.{reference}) && has(self.{reference}.hybridInterconnect) && \
+         !(has(oldSelf.{reference}) && has(oldSelf.{reference}.hybridInterconnect)))"
+    )
+}
+
+/// The choice between a managed object and a reference, and the reference itself, never change, unless an interconnect takes
+/// the link over.
 pub fn fixed_choice(managed: &str, reference: &str, remedy: &str) -> Rule {
     forbidden(
         format!(
-            "has(self.{managed}) == has(oldSelf.{managed}) && \
-             (!has(self.{reference}) || !has(oldSelf.{reference}) || self.{reference} == oldSelf.{reference})"
+            "{} || (has(self.{managed}) == has(oldSelf.{managed}) && \
+             (!has(self.{reference}) || !has(oldSelf.{reference}) || self.{reference} == oldSelf.{reference}))",
+            handed_over(reference)
         ),
         format!(
             "{managed} and {reference} cannot replace each other, and {reference} cannot be changed: {remedy}"
         ),
     )
+}
+
+/// A required reference that never changes, unless an interconnect takes the link over.
+pub fn fixed_reference(reference: &str, remedy: &str) -> Rule {
+    forbidden(
+        format!(
+            "{} || self.{reference} == oldSelf.{reference}",
+            handed_over(reference)
+        ),
+        format!("{reference} cannot be changed: {remedy}"),
+    )
+    .field_path(format!(".{reference}"))
 }
 
 /// A field of an ordered router that never changes, appears or vanishes. Silent where `ref` comes or goes, which has its own

@@ -491,7 +491,7 @@ const fn default_dpd() -> i64 {
     validation = rules::managed_xor_ref("gateway", "gatewayRef"),
     validation = rules::fixed_choice("gateway", "gatewayRef", "a pair stays with its gateway; make a new VpnPair"),
     validation = rules::immutable_block("virtualNetworkRef", "a gateway cannot move; make a new VpnPair for the other virtual network"),
-    validation = rules::immutable_block("virtualPrivateGatewayRef", "the VPN connections cannot move; make a new VpnPair for the other gateway")
+    validation = rules::fixed_reference("virtualPrivateGatewayRef", "the VPN connections cannot move; make a new VpnPair for the other gateway")
 )]
 pub struct VpnPairSpec {
     /// How Causeway treats the cloud objects of this pair.
@@ -503,7 +503,8 @@ pub struct VpnPairSpec {
     pub aws: AwsAccount,
     /// The virtual network with the subnet GatewaySubnet. Cannot be changed.
     pub virtual_network_ref: VirtualNetworkRef,
-    /// The virtual private gateway of the VPC, attached to it. Cannot be changed.
+    /// The virtual private gateway of the VPC, attached to it. Cannot be changed, except to hybridInterconnect when an
+    /// interconnect takes the pair over.
     pub virtual_private_gateway_ref: VirtualPrivateGatewayRef,
     /// A VPN gateway to make. Either this or gatewayRef.
     #[serde(default, skip_serializing_if = "Option::is_none")]
