@@ -1,0 +1,231 @@
+//! The core: one authenticated exchange, its envelope taken off, its errors classified.
+
+use super::auth::{Tokens, unreachable};
+use super::classify::classify;
+use crate::clients::http::{Endpoints, Transport};
+use crate::clients::wire::json_defect;
+use bytes::Bytes;
+use causeway_model::intent::{CloudError, Intent, Provider, Sent};
+use causeway_model::secret::Secret;
+use http::Method;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// An API key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct MegaportCredential {
+    pub access_key: String,
+    pub secret_key: Secret,
+}
+
+/// A client for one API key. Clones share the token: make one per key and keep it.
+#[derive(Debug, Clone)]
+pub struct MegaportClient {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    tokens: Tokens,
+    transport: Arc<dyn Transport>,
+    base: String,
+}
+
+/// A request before it has a token.
+pub(super) struct Ask<'a> {
+    /// Method and route template, as the call log names it.
+    pub operation: &'static str,
+    /// The object, for messages.
+    pub resource: String,
+    /// Path and query.
+    pub path: String,
+    pub body: Option<Value>,
+    /// Values that must not appear in an error, should the service quote them.
+    pub secrets: Vec<&'a Secret>,
+}
+
+impl<'a> Ask<'a> {
+    pub fn new(operation: &'static str, resource: &str, path: impl Into<String>) -> Self {
+        Self {
+            operation,
+            resource: resource.to_owned(),
+            path: path.into(),
+            body: None,
+            secrets: Vec::new(),
+        }
+    }
+    pub fn body(mut self, body: Value) -> Self {
+        self.body = Some(body);
+        self
+    }
+    pub fn secrets(mut self, secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
+        self.secrets.extend(secrets);
+        self
+    }
+    /// Method, from the operation's name.
+    fn method(&self) -> Method {
+        let word = self.operation.split(' ').next().unwrap_or("GET");
+        Method::from_bytes(word.as_bytes()).unwrap_or(Method::GET)
+    }
+    pub fn unreadable(&self, why: &str, sent: Sent) -> CloudError {
+        CloudError::new(
+            Provider::Megaport,
+            self.operation,
+            self.resource.clone(),
+            Intent::Transient { retry_after: None },
+            "UnreadableAnswer",
+            format!("the answer {why}"),
+        )
+        .sent(sent)
+    }
+}
+
+impl MegaportClient {
+    /// Makes a client; nothing is sent.
+    pub fn new(
+        credential: &MegaportCredential,
+        transport: Arc<dyn Transport>,
+        endpoints: &Endpoints,
+    ) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                tokens: Tokens::new(
+                    endpoints.megaport_auth.clone(),
+                    credential.access_key.clone(),
+                    credential.secret_key.clone(),
+                ),
+                transport,
+                base: endpoints.megaport.clone(),
+            }),
+        }
+    }
+
+    /// Obtains a token: proves that the key is usable.
+    pub async fn check_access(&self) -> Result<(), CloudError> {
+        self.inner
+            .tokens
+            .get(&self.inner.transport)
+            .await
+            .map(|_| ())
+    }
+
+    /// Sends a request; answers the status and the `data` of the envelope (null when there is none).
+    pub(super) async fn ask(&self, ask: &Ask<'_>) -> Result<(u16, Value), CloudError> {
+        check_path(ask)?;
+        let mut again = true;
+        loop {
+            let token = self.inner.tokens.get(&self.inner.transport).await?;
+            let res = self.exchange(ask, &token).await?;
+            let status = res.status().as_u16();
+            if status == 401 && again {
+                // Refused before anything was carried out: the one repetition that is safe for orders too.
+                again = false;
+                self.inner.tokens.refused(&token).await;
+                continue;
+            }
+            if !res.status().is_success() {
+                let e = classify(
+                    ask.operation,
+                    &ask.resource,
+                    status,
+                    res.headers(),
+                    res.body(),
+                );
+                return Err(masked(ask, e));
+            }
+            if res.body().is_empty() {
+                return Ok((status, Value::Null));
+            }
+            let mut body: Value = serde_json::from_slice(res.body())
+                .map_err(|e| ask.unreadable(&json_defect(&e), Sent::Yes))?;
+            let data = body.get_mut("data").map(Value::take).unwrap_or_default();
+            return Ok((status, data));
+        }
+    }
+
+    /// The `data` of an answer as a type.
+    pub(super) async fn read<T: DeserializeOwned>(&self, ask: &Ask<'_>) -> Result<T, CloudError> {
+        let (_, data) = self.ask(ask).await?;
+        serde_json::from_value(data).map_err(|e| ask.unreadable(&json_defect(&e), Sent::No))
+    }
+
+    async fn exchange(
+        &self,
+        ask: &Ask<'_>,
+        token: &Secret,
+    ) -> Result<http::Response<Bytes>, CloudError> {
+        let mut req = http::Request::builder()
+            .method(ask.method())
+            .uri(format!("{}{}", self.inner.base, ask.path))
+            .header("accept", "application/json")
+            .header(
+                "user-agent",
+                concat!("causeway/", env!("CARGO_PKG_VERSION")),
+            )
+            .header("authorization", format!("Bearer {}", token.expose()));
+        if ask.method() != Method::GET {
+            req = req.header("content-type", "application/json");
+        }
+        let body = ask
+            .body
+            .as_ref()
+            .map(|b| Bytes::from(b.to_string()))
+            .unwrap_or_default();
+        let req = req.body(body).map_err(|_| {
+            ask.unreadable("was not asked for: the URL is malformed", Sent::No)
+                .intent(Intent::Terminal)
+        })?;
+        self.inner
+            .transport
+            .send(req)
+            .await
+            .map_err(|e| unreachable(ask.operation, &ask.resource, &e))
+    }
+}
+
+/// UIDs and keys come from specs and reads: they must not change the path.
+fn check_path(ask: &Ask<'_>) -> Result<(), CloudError> {
+    let path = ask.path.split('?').next().unwrap_or_default();
+    let clean = path.split('/').skip(1).all(|segment| {
+        !segment.is_empty()
+            && segment != "."
+            && segment != ".."
+            && segment
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+    });
+    if clean {
+        return Ok(());
+    }
+    Err(CloudError::new(
+        Provider::Megaport,
+        ask.operation,
+        ask.resource.clone(),
+        Intent::Terminal,
+        "InvalidIdentifier",
+        "the UID or key is empty or has characters that no Megaport identifier has",
+    ))
+}
+
+fn masked(ask: &Ask<'_>, e: CloudError) -> CloudError {
+    let mut message = e.message.clone();
+    for secret in &ask.secrets {
+        if secret.expose().len() >= 4 {
+            message = message.replace(secret.expose(), "***");
+        }
+    }
+    if message == e.message {
+        return e;
+    }
+    CloudError::new(
+        e.provider,
+        e.operation.clone(),
+        e.resource.clone(),
+        e.intent.clone(),
+        e.code.clone(),
+        message,
+    )
+    .request_id(e.request_id.clone())
+    .sent(e.sent)
+}

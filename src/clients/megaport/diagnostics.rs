@@ -1,0 +1,122 @@
+//! MCR diagnostics: submitted, then polled; 202 means pending, and an empty list is a result (megaport.md §7.3). They are
+//! rate limited and for troubleshooting: run them on a budget.
+
+use super::client::{Ask, MegaportClient};
+use crate::clients::wire::{json_defect, one_or_many};
+use causeway_model::intent::{CloudError, Sent};
+use causeway_model::routes::megaport::{BgpRouteRow, IpRouteRow};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::net::IpAddr;
+
+/// Which way, seen from the MCR.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    Received,
+    Advertised,
+}
+
+impl MegaportClient {
+    /// Starts reading the BGP routes of all sessions; answers the operation ID.
+    pub async fn start_bgp_routes(&self, mcr_uid: &str) -> Result<String, CloudError> {
+        self.submit(
+            "GET /v2/product/mcr2/{uid}/diagnostics/routes/bgp",
+            mcr_uid,
+            "routes/bgp",
+            "",
+        )
+        .await
+    }
+
+    /// Starts reading the forwarding table.
+    pub async fn start_ip_routes(&self, mcr_uid: &str) -> Result<String, CloudError> {
+        self.submit(
+            "GET /v2/product/mcr2/{uid}/diagnostics/routes/ip",
+            mcr_uid,
+            "routes/ip",
+            "",
+        )
+        .await
+    }
+
+    /// Starts reading what one neighbour sent or gets.
+    pub async fn start_neighbor_routes(
+        &self,
+        mcr_uid: &str,
+        peer: IpAddr,
+        direction: Direction,
+    ) -> Result<String, CloudError> {
+        let direction = match direction {
+            Direction::Received => "RECEIVED",
+            Direction::Advertised => "ADVERTISED",
+        };
+        self.submit(
+            "GET /v2/product/mcr2/{uid}/diagnostics/routes/bgp/neighbor",
+            mcr_uid,
+            "routes/bgp/neighbor",
+            &format!("&direction={direction}&peer_ip_address={peer}"),
+        )
+        .await
+    }
+
+    async fn submit(
+        &self,
+        operation: &'static str,
+        mcr_uid: &str,
+        query: &str,
+        parameters: &str,
+    ) -> Result<String, CloudError> {
+        let ask = Ask::new(
+            operation,
+            mcr_uid,
+            format!("/v2/product/mcr2/{mcr_uid}/diagnostics/{query}?async=true{parameters}"),
+        );
+        let (_, data) = self.ask(&ask).await?;
+        data.as_str()
+            .filter(|id| !id.is_empty())
+            .map(str::to_owned)
+            .ok_or_else(|| ask.unreadable("has no operation ID", Sent::No))
+    }
+
+    /// Looks at a BGP query; `None` while it runs.
+    pub async fn poll_bgp_routes(
+        &self,
+        mcr_uid: &str,
+        operation_id: &str,
+    ) -> Result<Option<Vec<BgpRouteRow>>, CloudError> {
+        self.poll(mcr_uid, operation_id).await
+    }
+
+    /// Looks at a query of the forwarding table; `None` while it runs.
+    pub async fn poll_ip_routes(
+        &self,
+        mcr_uid: &str,
+        operation_id: &str,
+    ) -> Result<Option<Vec<IpRouteRow>>, CloudError> {
+        self.poll(mcr_uid, operation_id).await
+    }
+
+    async fn poll<T: DeserializeOwned>(
+        &self,
+        mcr_uid: &str,
+        operation_id: &str,
+    ) -> Result<Option<Vec<T>>, CloudError> {
+        let ask = Ask::new(
+            "GET /v2/product/mcr2/{uid}/diagnostics/routes/operation",
+            mcr_uid,
+            format!(
+                "/v2/product/mcr2/{mcr_uid}/diagnostics/routes/operation?operationId={operation_id}"
+            ),
+        );
+        let (status, data) = self.ask(&ask).await?;
+        if status == 202 {
+            return Ok(None);
+        }
+        if !matches!(data, Value::Array(_) | Value::Object(_)) {
+            return Err(ask.unreadable("has no routes", Sent::No));
+        }
+        one_or_many(data)
+            .map(Some)
+            .map_err(|e: serde_json::Error| ask.unreadable(&json_defect(&e), Sent::No))
+    }
+}
