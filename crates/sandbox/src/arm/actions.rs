@@ -1,0 +1,481 @@
+//! POST actions: the tables that the network simulation computes, printed in ARM's dialects (azure.md §2.5, §3.6, §5.3;
+//! lab.md shows them all).
+
+use super::circuit::PRIVATE;
+use super::durations;
+use super::errors::{ArmError, ArmResult};
+use super::ids::{Child, Kind, Name};
+use super::lro::{self, Start, Work};
+use super::plan::Lock;
+use super::put::{self, Ctx, check_idle, check_locks};
+use super::store::{named, text};
+use crate::net;
+use crate::net::table::{Learned, Origin, PeerRow, Row, SessionState};
+use crate::net::view::Port;
+use crate::ops::OpKind;
+use crate::state::State;
+use crate::time::SimTime;
+use crate::wire::Res;
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::net::Ipv4Addr;
+
+/// A table that a POST asks for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "table", rename_all = "camelCase")]
+pub enum Query {
+    Peers {
+        gateway: String,
+        peer: Option<Ipv4Addr>,
+    },
+    Learned {
+        gateway: String,
+    },
+    Advertised {
+        gateway: String,
+        peer: Ipv4Addr,
+    },
+    Effective {
+        nic: String,
+    },
+    CircuitRoutes {
+        circuit: String,
+        port: Port,
+    },
+    CircuitSummary {
+        circuit: String,
+        port: Port,
+    },
+    Arp {
+        circuit: String,
+        port: Port,
+    },
+}
+
+/// The gateways can not talk to each other (azure.md §3.6).
+fn broken() -> ArmError {
+    ArmError::new(500, "InternalServerError", "An error occurred.")
+}
+
+/// Computes a table; called when the operation is due.
+pub fn answer(state: &State, query: &Query) -> ArmResult<Value> {
+    let rows: Vec<Value> = match query {
+        Query::Peers { gateway, peer } => net::gateway_peers(state, gateway)
+            .ok_or_else(broken)?
+            .iter()
+            .filter(|r| peer.is_none_or(|p| p == r.neighbor))
+            .map(|r| peer_row(r, state.now))
+            .collect(),
+        Query::Learned { gateway } => net::gateway_learned(state, gateway)
+            .ok_or_else(broken)?
+            .iter()
+            .map(|(local, r)| learned_row(*local, r))
+            .collect(),
+        Query::Advertised { gateway, peer } => net::gateway_advertised(state, gateway, *peer)
+            .ok_or_else(broken)?
+            .iter()
+            .map(|(local, r)| advertised_row(*local, r))
+            .collect(),
+        Query::Effective { nic } => net::effective_routes(state, nic)
+            .iter()
+            .map(|r| {
+                json!({
+                    "source": r.source,
+                    "state": if r.active { "Active" } else { "Invalid" },
+                    "addressPrefix": [r.prefix.to_string()],
+                    "nextHopType": r.next_hop_type,
+                    "nextHopIpAddress": r.next_hop.map(|h| h.to_string()).into_iter().collect::<Vec<_>>(),
+                    "disableBgpRoutePropagation": false,
+                })
+            })
+            .collect(),
+        Query::CircuitRoutes { circuit, port } => net::circuit_routes(state, circuit, *port)
+            .iter()
+            .map(circuit_row)
+            .collect(),
+        Query::CircuitSummary { circuit, port } => circuit_summary(state, circuit, *port),
+        Query::Arp { circuit, port } => arp(state, circuit, *port),
+    };
+    Ok(json!({"value": rows}))
+}
+
+/// .NET's TimeSpan: `[d.]hh:mm:ss.fffffff`.
+fn time_span(since: SimTime, now: SimTime) -> String {
+    let ms = (now.0 - since.0).max(0);
+    let (secs, fraction) = (ms / 1000, ms % 1000);
+    let (days, secs) = (secs / 86400, secs % 86400);
+    let clock = format!("{:02}:{:02}:{:02}", secs / 3600, secs / 60 % 60, secs % 60);
+    let days = if days > 0 {
+        format!("{days}.")
+    } else {
+        String::new()
+    };
+    if fraction == 0 {
+        format!("{days}{clock}")
+    } else {
+        format!("{days}{clock}.{fraction:03}0000")
+    }
+}
+
+fn peer_row(r: &PeerRow, now: SimTime) -> Value {
+    let state = match r.state {
+        SessionState::Established => "Connected",
+        SessionState::Connect => "Connecting",
+        SessionState::Idle => "Idle",
+        SessionState::Shutdown => "Stopped",
+    };
+    let up = r.state == SessionState::Established;
+    json!({
+        "localAddress": r.local.to_string(),
+        "neighbor": r.neighbor.to_string(),
+        "asn": r.asn,
+        "state": state,
+        "connectedDuration": if up { time_span(r.since, now) } else { "00:00:00".to_owned() },
+        "routesReceived": if up { r.routes_received } else { 0 },
+        "messagesSent": r.messages_sent,
+        "messagesReceived": r.messages_received,
+    })
+}
+
+/// Gateway tables join AS paths with `-`.
+fn dashed(path: &[u32]) -> String {
+    path.iter()
+        .map(u32::to_string)
+        .collect::<Vec<_>>()
+        .join("-")
+}
+
+fn learned_row(local: Ipv4Addr, r: &Row) -> Value {
+    let origin = match r.learned {
+        Learned::Local => "Network",
+        Learned::Ebgp => "EBgp",
+        Learned::Ibgp => "IBgp",
+    };
+    let mut row = json!({
+        "localAddress": local.to_string(),
+        "network": r.prefix.to_string(),
+        "sourcePeer": r.source.to_string(),
+        "origin": origin,
+        "asPath": dashed(&r.as_path),
+        "weight": r.weight,
+    });
+    // Local routes have no next hop (lab.md).
+    if r.learned != Learned::Local {
+        row["nextHop"] = r.next_hop.to_string().into();
+    }
+    row
+}
+
+fn advertised_row(local: Ipv4Addr, r: &Row) -> Value {
+    let origin = match r.origin {
+        Origin::Igp => "Igp",
+        Origin::Egp => "Egp",
+        Origin::Incomplete => "Incomplete",
+    };
+    json!({
+        "localAddress": local.to_string(),
+        "network": r.prefix.to_string(),
+        "nextHop": r.next_hop.to_string(),
+        "origin": origin,
+        "asPath": dashed(&r.as_path),
+        "weight": 0,
+    })
+}
+
+/// A prefix in the circuit's dialect: the mask is left out where it is the classful one.
+fn classful(prefix: Ipv4Net) -> String {
+    let first = prefix.network().octets()[0];
+    let natural = match first {
+        0..=127 => 8,
+        128..=191 => 16,
+        192..=223 => 24,
+        _ => 33,
+    };
+    if prefix.prefix_len() == natural {
+        prefix.network().to_string()
+    } else {
+        prefix.to_string()
+    }
+}
+
+fn circuit_row(r: &Row) -> Value {
+    let mut path: Vec<String> = r.as_path.iter().map(u32::to_string).collect();
+    if r.origin == Origin::Incomplete {
+        path.push("?".into());
+    }
+    let mark = if r.marked { "*" } else { "" };
+    json!({
+        "network": classful(r.prefix),
+        "nextHop": format!("{}{mark}", r.next_hop),
+        "locPrf": r.local_pref.map(|p| p.to_string()).unwrap_or_default(),
+        "weight": 0,
+        "path": path.join(" "),
+    })
+}
+
+/// The peering and its /30 on a port: customer first, Microsoft second (azure.md §2.4).
+fn ends(state: &State, circuit: &str, port: Port) -> Option<(Ipv4Addr, Ipv4Addr, u32)> {
+    let r = state.azure.resources.get(circuit)?;
+    let p = &named(&r.applied.as_ref()?["properties"]["peerings"], PRIVATE)?["properties"];
+    let member = match port {
+        Port::Primary => "primaryPeerAddressPrefix",
+        Port::Secondary => "secondaryPeerAddressPrefix",
+    };
+    let net: Ipv4Net = text(&p[member]).parse().ok()?;
+    let base = u32::from(net.network());
+    Some((
+        Ipv4Addr::from(base + 1),
+        Ipv4Addr::from(base + 2),
+        p["peerASN"].as_u64().unwrap_or(0) as u32,
+    ))
+}
+
+fn circuit_summary(state: &State, circuit: &str, port: Port) -> Vec<Value> {
+    let Some((customer, _, asn)) = ends(state, circuit, port) else {
+        return Vec::new();
+    };
+    let rows = net::circuit_routes(state, circuit, port);
+    // Every VXC port with a session shows at least the customer's own link in the table.
+    let from = rows
+        .iter()
+        .filter(|r| r.source == customer || r.next_hop == customer)
+        .count();
+    let live = has_port(state, circuit, port) && from > 0;
+    let mut out = vec![json!({
+        "neighbor": customer.to_string(),
+        "v": 4,
+        "as": asn,
+        "upDown": if live { "01:00:00" } else { "never" },
+        "statePfxRcd": if live { from.to_string() } else { "Active".to_owned() },
+    })];
+    let mut gateways: Vec<Ipv4Addr> = rows
+        .iter()
+        .filter(|r| r.next_hop != customer)
+        .map(|r| r.next_hop)
+        .collect();
+    gateways.sort_unstable();
+    gateways.dedup();
+    for g in gateways {
+        let count = rows.iter().filter(|r| r.next_hop == g).count();
+        out.push(json!({"neighbor": g.to_string(), "v": 4, "as": 65515, "upDown": "01:00:00", "statePfxRcd": count.to_string()}));
+    }
+    out
+}
+
+fn has_port(state: &State, circuit: &str, port: Port) -> bool {
+    let name = match port {
+        Port::Primary => "primary",
+        Port::Secondary => "secondary",
+    };
+    state
+        .azure
+        .circuits
+        .get(circuit)
+        .is_some_and(|c| c.ports.contains_key(name))
+}
+
+fn arp(state: &State, circuit: &str, port: Port) -> Vec<Value> {
+    let Some((customer, microsoft, _)) = ends(state, circuit, port) else {
+        return Vec::new();
+    };
+    let mut rows = vec![json!({
+        "age": 0, "interface": "Microsoft", "ipAddress": microsoft.to_string(), "macAddress": "00d0.f6aa.0001",
+    })];
+    if has_port(state, circuit, port) {
+        rows.insert(
+            0,
+            json!({"age": 6, "interface": "On-Prem", "ipAddress": customer.to_string(), "macAddress": "0a58.a9fe.0001"}),
+        );
+    }
+    rows
+}
+
+/// Bytes of a circuit or peering (`stats`).
+pub fn stats(state: &State, circuit: &Name) -> ArmResult<Res> {
+    let key = circuit.key();
+    let Some(r) = state.azure.resources.get(&key) else {
+        return Err(ArmError::not_found(
+            circuit.kind.path(),
+            &circuit.name,
+            &circuit.group,
+        ));
+    };
+    let seconds = state.now.secs_since(r.created_at).max(0.0);
+    let bytes = |port| {
+        if has_port(state, &key, port) {
+            (seconds * 128.0) as i64
+        } else {
+            0
+        }
+    };
+    let (p, s) = (bytes(Port::Primary), bytes(Port::Secondary));
+    Ok(Res::json(
+        200,
+        &json!({"primarybytesIn": p, "primarybytesOut": p, "secondarybytesIn": s, "secondarybytesOut": s}),
+    ))
+}
+
+fn address(ctx: Ctx<'_>, required: bool) -> ArmResult<Option<Ipv4Addr>> {
+    match ctx.req.query("peer").filter(|p| !p.is_empty()) {
+        None if required => Err(ArmError::bad(
+            "MissingQueryParameter",
+            "The query parameter 'peer' is required.",
+        )),
+        None => Ok(None),
+        Some(p) => p.parse().map(Some).map_err(|_| {
+            ArmError::bad(
+                "InvalidQueryParameterValue",
+                format!("The query parameter 'peer' is not an IP address: {p}."),
+            )
+        }),
+    }
+}
+
+pub fn item(state: &mut State, ctx: Ctx<'_>, name: &Name, action: &str) -> ArmResult<Res> {
+    let key = name.key();
+    let Some(r) = state.azure.resources.get(&key).cloned() else {
+        return Err(ArmError::not_found(
+            name.kind.path(),
+            &name.name,
+            &name.group,
+        ));
+    };
+    let query = match action {
+        "getBgpPeerStatus" => Query::Peers {
+            gateway: key,
+            peer: address(ctx, false)?,
+        },
+        "getLearnedRoutes" => Query::Learned { gateway: key },
+        "getAdvertisedRoutes" => Query::Advertised {
+            gateway: key,
+            peer: address(ctx, true)?.unwrap_or(Ipv4Addr::UNSPECIFIED),
+        },
+        "effectiveRouteTable" => {
+            if !r.hidden.contains_key("running") {
+                // azure.md §5.3; the code is not in public sources.
+                return Err(ArmError::bad(
+                    "NetworkInterfaceNotAttachedToRunningVirtualMachine",
+                    format!(
+                        "Effective routes of network interface {} can be read only while it is attached to a running virtual machine.",
+                        r.id()
+                    ),
+                ));
+            }
+            Query::Effective { nic: key }
+        }
+        "sharedkey/reset" => {
+            let length = ctx.req.json().unwrap_or_default()["keyLength"]
+                .as_u64()
+                .filter(|n| (1..=128).contains(n))
+                .ok_or_else(|| {
+                    ArmError::bad("InvalidKeyLength", "keyLength must be between 1 and 128.")
+                })?;
+            let value = state.rng.hex(length as usize);
+            return put::change_key(state, ctx, name, value);
+        }
+        _ => {
+            let gateway = if name.kind == Kind::Connection {
+                text(&r.props()["virtualNetworkGateway1"]["id"]).to_owned()
+            } else {
+                r.id()
+            };
+            check_idle(state, ctx.req, Some(&r))?;
+            let locks = vec![Lock::on("gateway", &gateway)];
+            check_locks(state, ctx.req, &r.id(), &[], &locks)?;
+            let lro = put::settle(state, ctx, &r, locks, "arm.gateway.reset");
+            return Ok(lro::headers(
+                state,
+                ctx.req,
+                Res::empty(202),
+                &lro,
+                true,
+                true,
+            ));
+        }
+    };
+    if r.applied.is_none() {
+        check_idle(state, ctx.req, Some(&r))?;
+    }
+    Ok(start(state, ctx, name, r.location(), query))
+}
+
+pub fn child(
+    state: &mut State,
+    ctx: Ctx<'_>,
+    parent: &Name,
+    kind: Child,
+    child: &str,
+    action: &str,
+    argument: &str,
+) -> ArmResult<Res> {
+    let key = parent.key();
+    let Some(r) = state.azure.resources.get(&key).cloned() else {
+        return Err(ArmError::not_found(
+            parent.kind.path(),
+            &parent.name,
+            &parent.group,
+        ));
+    };
+    let Some(entry) = named(&r.props()[kind.path()], child) else {
+        return Err(ArmError::child_not_found(&format!(
+            "{}/{}/{child}",
+            r.id(),
+            kind.path()
+        )));
+    };
+    if action == "listKeys" {
+        if ctx.api_version < "2026-01-01" {
+            return Err(ArmError::new(
+                404,
+                "InvalidResourceType",
+                format!(
+                    "The resource type could not be found in the namespace 'Microsoft.Network' for api version '{}'.",
+                    ctx.api_version
+                ),
+            ));
+        }
+        let slot = format!("authorization/{}", child.to_lowercase());
+        let value = r.hidden.get(&slot).cloned().unwrap_or_default();
+        return Ok(Res::json(200, &json!({"authorizationKey": value})));
+    }
+    let port = match argument.to_ascii_lowercase().as_str() {
+        "primary" => Port::Primary,
+        "secondary" => Port::Secondary,
+        other => {
+            return Err(ArmError::bad(
+                "InvalidDevicePath",
+                format!("The device path '{other}' is not 'primary' or 'secondary'."),
+            ));
+        }
+    };
+    if entry["properties"]["provisioningState"] != "Succeeded" {
+        check_idle(state, ctx.req, Some(&r))?;
+    }
+    let query = match action {
+        "routeTables" => Query::CircuitRoutes { circuit: key, port },
+        "routeTablesSummary" => Query::CircuitSummary { circuit: key, port },
+        _ => Query::Arp { circuit: key, port },
+    };
+    Ok(start(state, ctx, parent, r.location(), query))
+}
+
+fn start(state: &mut State, ctx: Ctx<'_>, name: &Name, location: &str, query: Query) -> Res {
+    let seconds = durations::of(state, "arm.diagnostics");
+    let lro = lro::begin(
+        state,
+        Start {
+            call: ctx.call,
+            subscription: &name.subscription,
+            location,
+            api_version: ctx.api_version,
+            resource: &name.id(),
+            kind: OpKind::Follow,
+            seconds,
+            names: Vec::new(),
+            locks: Vec::new(),
+            work: Work::Query(query),
+        },
+    );
+    lro::headers(state, ctx.req, Res::empty(202), &lro, false, true)
+}
