@@ -52,8 +52,18 @@ pub fn world(world: &World) -> Value {
     })
 }
 
-fn azure(_world: &World) -> Value {
-    json!({})
+fn azure(world: &World) -> Value {
+    let a = &world.azure;
+    json!({
+        "tenantID": a.tenant_id,
+        "clientID": a.causeway.client_id,
+        "clientSecret": a.causeway.client_secret,
+        "subscriptionID": a.subscription_id(),
+        "resourceGroup": a.resource_group(),
+        "location": a.location(),
+        "virtualNetwork": a.virtual_network(),
+        "networkInterface": a.network_interface(),
+    })
 }
 
 fn aws(_world: &World) -> Value {
@@ -72,8 +82,9 @@ fn megaport(world: &World) -> Value {
     })
 }
 
-fn human_azure(_world: &World) -> Value {
-    json!({})
+fn human_azure(world: &World) -> Value {
+    let app = &world.azure.human;
+    json!({"clientID": app.client_id, "clientSecret": app.client_secret})
 }
 
 fn human_aws(_world: &World) -> Value {

@@ -94,7 +94,10 @@ pub fn answer(state: &State, query: &Query) -> ArmResult<Value> {
             .iter()
             .map(circuit_row)
             .collect(),
-        Query::CircuitSummary { circuit, port } => circuit_summary(state, circuit, *port),
+        Query::CircuitSummary { circuit, port } => net::circuit_peers(state, circuit, *port)
+            .iter()
+            .map(|r| summary_row(r, state.now))
+            .collect(),
         Query::Arp { circuit, port } => arp(state, circuit, *port),
     };
     Ok(json!({"value": rows}))
@@ -215,7 +218,7 @@ fn circuit_row(r: &Row) -> Value {
 }
 
 /// The peering and its /30 on a port: customer first, Microsoft second (azure.md §2.4).
-fn ends(state: &State, circuit: &str, port: Port) -> Option<(Ipv4Addr, Ipv4Addr, u32)> {
+fn ends(state: &State, circuit: &str, port: Port) -> Option<(Ipv4Addr, Ipv4Addr)> {
     let r = state.azure.resources.get(circuit)?;
     let p = &named(&r.applied.as_ref()?["properties"]["peerings"], PRIVATE)?["properties"];
     let member = match port {
@@ -224,43 +227,24 @@ fn ends(state: &State, circuit: &str, port: Port) -> Option<(Ipv4Addr, Ipv4Addr,
     };
     let net: Ipv4Net = text(&p[member]).parse().ok()?;
     let base = u32::from(net.network());
-    Some((
-        Ipv4Addr::from(base + 1),
-        Ipv4Addr::from(base + 2),
-        p["peerASN"].as_u64().unwrap_or(0) as u32,
-    ))
+    Some((Ipv4Addr::from(base + 1), Ipv4Addr::from(base + 2)))
 }
 
-fn circuit_summary(state: &State, circuit: &str, port: Port) -> Vec<Value> {
-    let Some((customer, _, asn)) = ends(state, circuit, port) else {
-        return Vec::new();
+/// Cisco's summary: prefixes received when the session is up, its state otherwise (azure.md §2.5).
+fn summary_row(r: &PeerRow, now: SimTime) -> Value {
+    let (up_down, prefixes) = match r.state {
+        SessionState::Established => (time_span(r.since, now), r.routes_received.to_string()),
+        SessionState::Connect => ("never".to_owned(), "Active".to_owned()),
+        SessionState::Idle => ("never".to_owned(), "Idle".to_owned()),
+        SessionState::Shutdown => ("never".to_owned(), "Idle (Admin)".to_owned()),
     };
-    let rows = net::circuit_routes(state, circuit, port);
-    // Every VXC port with a session shows at least the customer's own link in the table.
-    let from = rows
-        .iter()
-        .filter(|r| r.source == customer || r.next_hop == customer)
-        .count();
-    let live = has_port(state, circuit, port) && from > 0;
-    let mut out = vec![json!({
-        "neighbor": customer.to_string(),
+    json!({
+        "neighbor": r.neighbor.to_string(),
         "v": 4,
-        "as": asn,
-        "upDown": if live { "01:00:00" } else { "never" },
-        "statePfxRcd": if live { from.to_string() } else { "Active".to_owned() },
-    })];
-    let mut gateways: Vec<Ipv4Addr> = rows
-        .iter()
-        .filter(|r| r.next_hop != customer)
-        .map(|r| r.next_hop)
-        .collect();
-    gateways.sort_unstable();
-    gateways.dedup();
-    for g in gateways {
-        let count = rows.iter().filter(|r| r.next_hop == g).count();
-        out.push(json!({"neighbor": g.to_string(), "v": 4, "as": 65515, "upDown": "01:00:00", "statePfxRcd": count.to_string()}));
-    }
-    out
+        "as": r.asn,
+        "upDown": up_down,
+        "statePfxRcd": prefixes,
+    })
 }
 
 fn has_port(state: &State, circuit: &str, port: Port) -> bool {
@@ -276,7 +260,7 @@ fn has_port(state: &State, circuit: &str, port: Port) -> bool {
 }
 
 fn arp(state: &State, circuit: &str, port: Port) -> Vec<Value> {
-    let Some((customer, microsoft, _)) = ends(state, circuit, port) else {
+    let Some((customer, microsoft)) = ends(state, circuit, port) else {
         return Vec::new();
     };
     let mut rows = vec![json!({

@@ -6,7 +6,6 @@ use super::ids::{Child, Kind, Name, same};
 use super::put::Ctx;
 use super::store::{self, list, named, text};
 use super::vnet;
-use crate::faults::Effect;
 use crate::net;
 use crate::state::State;
 use crate::wire::Res;
@@ -123,16 +122,7 @@ fn connection_status(state: &State, doc: &mut Value, key: &str) {
     let seconds = state.now.secs_since(r.created_at).max(0.0);
     let bytes = |up: bool| if up { (seconds * 96.0) as i64 } else { 0 };
     if doc["properties"]["connectionType"] == "ExpressRoute" {
-        let peer = text(&doc["properties"]["peer"]["id"]).to_lowercase();
-        let linked = state
-            .azure
-            .circuits
-            .get(&peer)
-            .is_some_and(|c| !c.ports.is_empty())
-            && state.azure.resources.get(&peer).is_some_and(|c| {
-                named(&c.props()["peerings"], super::circuit::PRIVATE)
-                    .is_some_and(|p| p["properties"]["state"] == "Enabled")
-            });
+        let linked = net::er_connected(state, key);
         let status = if running {
             "Unknown"
         } else if linked {
@@ -168,7 +158,8 @@ fn connection_status(state: &State, doc: &mut Value, key: &str) {
                 "egressBytesTransferred": bytes(*up),
             });
             if *up {
-                row["lastConnectionEstablishedUtcTime"] = clock(r.created_at).into();
+                let since = net::ipsec_since(state, key).unwrap_or(r.created_at);
+                row["lastConnectionEstablishedUtcTime"] = clock(since).into();
             }
             row
         })
@@ -199,23 +190,8 @@ pub fn child_body(
     named(&parent["properties"][kind.path()], child).cloned()
 }
 
-/// The moment that a stale read shows; `None` is now.
-fn stale(state: &mut State, ctx: Ctx<'_>) -> Option<crate::time::SimTime> {
-    let State {
-        faults, rng, now, ..
-    } = state;
-    faults
-        .take(rng, ctx.call, &[Effect::StaleRead])
-        .map(|a| now.plus_secs(-a.fault.seconds.unwrap_or(10.0)))
-}
-
-fn found(state: &mut State, ctx: Ctx<'_>, name: &Name) -> Option<Value> {
+fn found(state: &State, ctx: Ctx<'_>, name: &Name) -> Option<Value> {
     let key = name.key();
-    if let Some(at) = stale(state, ctx) {
-        let versions = state.azure.history.get(&key)?;
-        let doc = store::past(versions, at)?.clone();
-        return Some(shown(state, &doc, name.kind, ctx.api_version));
-    }
     let unseen = state
         .azure
         .unseen_until
@@ -232,7 +208,7 @@ fn found(state: &mut State, ctx: Ctx<'_>, name: &Name) -> Option<Value> {
     Some(body(state, &key, ctx.api_version))
 }
 
-pub fn item(state: &mut State, ctx: Ctx<'_>, name: &Name) -> ArmResult<Res> {
+pub fn item(state: &State, ctx: Ctx<'_>, name: &Name) -> ArmResult<Res> {
     match found(state, ctx, name) {
         Some(doc) => {
             let etag = text(&doc["etag"]).to_owned();
@@ -247,7 +223,7 @@ pub fn item(state: &mut State, ctx: Ctx<'_>, name: &Name) -> ArmResult<Res> {
 }
 
 pub fn child(
-    state: &mut State,
+    state: &State,
     ctx: Ctx<'_>,
     parent: &Name,
     kind: Child,
@@ -273,7 +249,7 @@ pub fn child(
     }
 }
 
-pub fn children(state: &mut State, ctx: Ctx<'_>, parent: &Name, kind: Child) -> ArmResult<Res> {
+pub fn children(state: &State, ctx: Ctx<'_>, parent: &Name, kind: Child) -> ArmResult<Res> {
     let Some(doc) = found(state, ctx, parent) else {
         return Err(ArmError::not_found(
             parent.kind.path(),
@@ -287,13 +263,12 @@ pub fn children(state: &mut State, ctx: Ctx<'_>, parent: &Name, kind: Child) -> 
 
 /// A list of a resource group or subscription: lags behind writes.
 pub fn all(
-    state: &mut State,
+    state: &State,
     ctx: Ctx<'_>,
     subscription: &str,
     group: Option<&str>,
     kind: Kind,
 ) -> Res {
-    let at = stale(state, ctx);
     let prefix = match group {
         Some(g) => format!("/subscriptions/{subscription}/resourcegroups/{g}/"),
         None => format!("/subscriptions/{subscription}/"),
@@ -305,10 +280,7 @@ pub fn all(
         .history
         .iter()
         .filter(|(key, _)| key.starts_with(&prefix) && key.contains(&part))
-        .filter_map(|(_, versions)| match at {
-            Some(at) => store::past(versions, at),
-            None => store::listed(versions, state.now),
-        })
+        .filter_map(|(_, versions)| store::listed(versions, state.now))
         .cloned()
         .collect();
     let mut shown_docs: Vec<Value> = docs
@@ -349,7 +321,7 @@ fn page(state: &State, ctx: Ctx<'_>, entries: Vec<Value>) -> Res {
 }
 
 /// A gateway's connections: a smaller model than the connection itself (azure.md §11).
-pub fn gateway_connections(state: &mut State, ctx: Ctx<'_>, gateway: &Name) -> ArmResult<Res> {
+pub fn gateway_connections(state: &State, ctx: Ctx<'_>, gateway: &Name) -> ArmResult<Res> {
     if found(state, ctx, gateway).is_none() {
         return Err(ArmError::not_found(
             gateway.kind.path(),

@@ -62,7 +62,6 @@ impl Resource {
 /// What a read may show of a resource.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Version {
-    pub since: SimTime,
     /// From when lists show it.
     pub visible_at: SimTime,
     /// `None`: it did not exist.
@@ -149,7 +148,6 @@ impl AzureState {
         self.history.insert(
             key.clone(),
             vec![Version {
-                since: now,
                 visible_at: now,
                 doc: Some(doc.clone()),
             }],
@@ -207,16 +205,14 @@ pub fn bury(state: &mut State, key: &str) {
 }
 
 fn push(state: &mut State, key: &str, now: SimTime, lag: f64, doc: Option<Value>) {
-    // Stale reads look back at most this far.
-    let horizon = now.plus_secs(-3600.0);
     let versions = state.azure.history.entry(key.to_owned()).or_default();
+    // What came before the newest one that lists show is never shown again.
     let keep_from = versions
         .iter()
-        .rposition(|v| v.since <= horizon && v.visible_at <= now)
+        .rposition(|v| v.visible_at <= now)
         .unwrap_or(0);
     versions.drain(..keep_from);
     versions.push(Version {
-        since: now,
         visible_at: now.plus_secs(lag),
         doc,
     });
@@ -228,15 +224,6 @@ pub fn listed(versions: &[Version], now: SimTime) -> Option<&Value> {
         .iter()
         .rev()
         .find(|v| v.visible_at <= now)
-        .and_then(|v| v.doc.as_ref())
-}
-
-/// What there was of a resource at `at`.
-pub fn past(versions: &[Version], at: SimTime) -> Option<&Value> {
-    versions
-        .iter()
-        .rev()
-        .find(|v| v.since <= at)
         .and_then(|v| v.doc.as_ref())
 }
 

@@ -120,13 +120,11 @@ pub struct ServiceProviderWorld {
     pub bandwidths: Vec<u32>,
 }
 
-/// Which host numbers of GatewaySubnet the speakers take, whatever order the gateways are made in (lab.md shows .4/.5,
-/// .12/.13 and .14/.15).
+/// Which host numbers of GatewaySubnet the gateways' instances take, whatever order they are made in (lab.md shows
+/// .12/.13 and .14/.15; Microsoft's edge routers are the network's part of the world file).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct GatewayHosts {
-    /// Microsoft's edge routers, primary and secondary, as the ExpressRoute gateway sees them.
-    pub msee: [u32; 2],
     pub express_route: [u32; 2],
     pub vpn: [u32; 2],
 }
@@ -134,7 +132,6 @@ pub struct GatewayHosts {
 impl Default for GatewayHosts {
     fn default() -> Self {
         Self {
-            msee: [4, 5],
             express_route: [12, 13],
             vpn: [14, 15],
         }
@@ -163,8 +160,6 @@ pub struct AzureWorld {
     /// Gateway SKUs that exist but can no longer be created (azure.md §3.3), as `type/name`.
     pub retired_gateway_skus: Vec<String>,
     pub gateway_hosts: GatewayHosts,
-    /// Next hop of effective routes over ExpressRoute: an address of Microsoft's underlay (azure.md §5.3).
-    pub express_route_underlay: Ipv4Addr,
     /// Public addresses are handed out from here.
     pub public_address_pool: Ipv4Net,
     /// Entries per page of a list.
@@ -262,7 +257,6 @@ impl Default for AzureWorld {
             .map(str::to_owned)
             .to_vec(),
             gateway_hosts: GatewayHosts::default(),
-            express_route_underlay: Ipv4Addr::new(10, 3, 129, 92),
             public_address_pool: net([20, 62, 0, 0], 20),
             page_size: 100,
         }
