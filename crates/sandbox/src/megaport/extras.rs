@@ -243,5 +243,5 @@ pub fn events(req: &Req, states: &[&str]) -> Reply {
             states.join(", ")
         )));
     }
-    Ok(Res::json(200, &json!([])))
+    ok("Events", json!([]))
 }
