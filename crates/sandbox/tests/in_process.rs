@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::float_cmp,
     reason = "tests"
 )]
 
@@ -214,7 +215,7 @@ async fn a_delay_is_simulated_time() {
         .unwrap();
     let (s, req) = (sandbox.clone(), products(&token));
     let waiting = tokio::spawn(async move { s.call(Listener::Megaport, req).await });
-    tokio::time::sleep(Duration::from_secs(3600)).await;
+    tokio::time::sleep(Duration::from_hours(1)).await;
     let advance = |by| ClockChange {
         advance: Some(by),
         ..ClockChange::default()
@@ -348,10 +349,10 @@ async fn the_clock_can_be_driven() {
     // What was due is done by the time of the answer.
     assert!(sandbox.operations().iter().all(|o| o.ended_at.is_some()));
     assert_eq!(sandbox.live()[0].state, "LIVE");
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     assert_eq!(sandbox.now().secs_since(before), 3600.0);
     put(json!({"paused": false, "speed": 10}));
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     assert_eq!(sandbox.now().secs_since(before), 4200.0);
 }
 

@@ -101,7 +101,7 @@ async fn a_restart_continues_and_time_stood_still() {
     let ended = json_file(&dir.join("state.json"));
 
     // A second passes outside, which would be a quarter of an hour inside.
-    tokio::time::sleep(std::time::Duration::from_millis(1000)).await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     let server = Server::start(Options::new(&dir)).unwrap();
     let clock = get(&dir, "/clock").await;
     assert_eq!(clock["speed"], 1000.0);
