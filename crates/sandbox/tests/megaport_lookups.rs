@@ -192,7 +192,10 @@ async fn approvals_and_events_are_empty_lists() {
             .await,
         json!([])
     );
-    assert_eq!(c.read("/ens/v1/status/maintenance?state=Scheduled").await, json!([]));
+    assert_eq!(
+        c.read("/ens/v1/status/maintenance?state=Scheduled").await,
+        json!([])
+    );
     assert_eq!(
         c.get("/ens/v1/status/maintenance?state=scheduled").await.0,
         400
