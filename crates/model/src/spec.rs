@@ -303,3 +303,68 @@ impl IpsecProfile {
         )
     }
 }
+
+/// Azure's range for BGP addresses inside tunnels (azure.md §3.3): 128 /30s, none of which AWS reserves.
+pub const APIPA_RANGES: [[u8; 4]; 2] = [[169, 254, 21, 0], [169, 254, 22, 0]];
+
+/// Gives every tunnel (instance, tunnel) its /30: the fixed ones as they are, the others the first free ones, tunnel 1
+/// out of 169.254.21.0/24 and tunnel 2 out of 169.254.22.0/24, as in the lab.
+///
+/// # Errors
+/// When a /30 is given twice, is used by another connection on the same gateway, or none is free.
+pub fn allocate_tunnels(
+    fixed: &std::collections::BTreeMap<(u8, u8), Ipv4Net>,
+    used: &[Ipv4Net],
+) -> Result<std::collections::BTreeMap<(u8, u8), Ipv4Net>, String> {
+    let mut out = fixed.clone();
+    let mut taken: Vec<Ipv4Net> = used.iter().map(Ipv4Net::trunc).collect();
+    for net in fixed.values() {
+        if taken.contains(&net.trunc()) {
+            return Err(format!("{net} is used by another tunnel on the same virtual private gateway: choose another /30 out of 169.254.21.0 to 169.254.22.255"));
+        }
+        taken.push(net.trunc());
+    }
+    for tunnel in 1..=2u8 {
+        for instance in 0..2u8 {
+            if out.contains_key(&(instance, tunnel)) {
+                continue;
+            }
+            let [a, b, c, _] = APIPA_RANGES[usize::from(tunnel - 1)];
+            let free = (0..64u8).map(|k| Ipv4Addr::new(a, b, c, k * 4)).filter_map(|ip| Ipv4Net::new(ip, 30).ok()).find(|n| !taken.contains(n));
+            let Some(net) = free else {
+                return Err(format!("no /30 is free in {a}.{b}.{c}.0/24: remove tunnels that are not used, or name insideCIDRs"));
+            };
+            taken.push(net);
+            out.insert((instance, tunnel), net);
+        }
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed parse is the test's failure")]
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn net(s: &str) -> Ipv4Net {
+        s.parse().unwrap()
+    }
+
+    #[test]
+    fn the_lab_s_tunnels_are_the_first_free_ones() {
+        let got = allocate_tunnels(&BTreeMap::new(), &[]).unwrap();
+        assert_eq!(got[&(0, 1)], net("169.254.21.0/30"));
+        assert_eq!(got[&(0, 2)], net("169.254.22.0/30"));
+        assert_eq!(got[&(1, 1)], net("169.254.21.4/30"));
+        assert_eq!(got[&(1, 2)], net("169.254.22.4/30"));
+    }
+
+    #[test]
+    fn what_others_use_is_left_alone() {
+        let got = allocate_tunnels(&BTreeMap::new(), &[net("169.254.21.0/30")]).unwrap();
+        assert_eq!(got[&(0, 1)], net("169.254.21.4/30"));
+        let fixed = BTreeMap::from([((0, 1), net("169.254.21.0/30"))]);
+        assert!(allocate_tunnels(&fixed, &[net("169.254.21.0/30")]).unwrap_err().contains("169.254.21.0/30"));
+    }
+}

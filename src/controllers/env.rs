@@ -1,0 +1,81 @@
+//! What one reconcile works with once references and accounts are resolved.
+
+use super::marks::Marks;
+use crate::clients::azure::ResourceId;
+use crate::inventory::aws::{AwsAccount, AwsSnapshot};
+use crate::inventory::azure::{AzureAccount, AzureSnapshot};
+use crate::inventory::megaport::{MegaportAccount, MegaportSnapshot};
+use causeway_model::observe::Seen;
+use causeway_model::slot::SlotId;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[derive(Debug, Clone)]
+pub struct AzureEnv {
+    pub account: Arc<AzureAccount>,
+    pub snapshot: Arc<AzureSnapshot>,
+    pub subscription: String,
+    pub resource_group: String,
+    pub location: String,
+    pub tags: BTreeMap<String, String>,
+    pub virtual_network: Option<ResourceId>,
+}
+
+impl AzureEnv {
+    /// An object of ours in the spec's resource group.
+    pub fn id(&self, kind: &str, name: &str) -> ResourceId {
+        ResourceId::network(&self.subscription, &self.resource_group, kind, name)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct AwsEnv {
+    pub account: Arc<AwsAccount>,
+    pub snapshot: Arc<AwsSnapshot>,
+    pub region: String,
+    /// The account that the credentials belong to.
+    pub account_id: String,
+    pub tags: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct MegaportEnv {
+    pub account: Arc<MegaportAccount>,
+    pub snapshot: Arc<MegaportSnapshot>,
+    pub cost_centre: Option<String>,
+}
+
+/// Everything that observing and executing need beside the graph.
+#[derive(Debug, Clone)]
+pub struct Env {
+    pub now: Timestamp,
+    pub stale_after: Duration,
+    pub marks: Marks,
+    pub namespace: String,
+    pub azure: Option<AzureEnv>,
+    pub aws: Option<AwsEnv>,
+    pub megaport: Option<MegaportEnv>,
+    /// Slots that no provider's inventory shows: dependents' (seen through their status) and Secrets.
+    pub foreign: BTreeMap<SlotId, Seen>,
+    /// The partner port of a Direct Connect link, resolved once and kept in status.
+    pub partner_port: Option<String>,
+}
+
+impl Env {
+    /// The environment of an object that never got as far as an account.
+    pub fn nowhere() -> Self {
+        Self {
+            now: Timestamp::UNIX_EPOCH,
+            stale_after: Duration::ZERO,
+            marks: Marks { cluster: String::new(), owner: String::new(), object: String::new() },
+            namespace: String::new(),
+            azure: None,
+            aws: None,
+            megaport: None,
+            foreign: BTreeMap::new(),
+            partner_port: None,
+        }
+    }
+}

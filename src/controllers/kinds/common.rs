@@ -1,0 +1,179 @@
+//! References and accounts, resolved the same way for every kind.
+
+use crate::controllers::context::Context;
+use crate::controllers::env::{AwsEnv, AzureEnv, Env, MegaportEnv};
+use crate::inventory::{AccountError, Waker};
+use causeway_api::OWNER_ID_ANNOTATION;
+use causeway_api::aws::AwsAccount as ApiAws;
+use causeway_api::azure::AzureAccount as ApiAzure;
+use causeway_api::common::{RouterRef, SecretKeyRef};
+use causeway_api::interconnect::HybridInterconnect;
+use causeway_api::megaport::MegaportAccount as ApiMegaport;
+use causeway_api::status::SlotPhase;
+use causeway_model::desired::SecretHandle;
+use causeway_model::report::Rejection;
+use causeway_model::spec::BgpOptions;
+use ipnet::Ipv4Net;
+use jiff::Timestamp;
+use kube::ResourceExt;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub(super) fn no(reason: &'static str, message: impl Into<String>) -> Rejection {
+    Rejection { reason, message: message.into(), undecided: false }
+}
+
+/// Nobody can tell yet: a provider did not answer, or another object is not that far.
+pub(super) fn not_yet(reason: &'static str, message: impl Into<String>) -> Rejection {
+    Rejection { reason, message: message.into(), undecided: true }
+}
+
+pub(super) fn account_rejection(e: &AccountError) -> Rejection {
+    match e {
+        AccountError::SecretMissing { .. } => no("ReferenceNotFound", e.to_string()),
+        AccountError::Malformed { .. } => no("CredentialsInvalid", e.to_string()),
+        AccountError::Provider { error, .. } if error.is_auth() => no("CredentialsInvalid", e.to_string()),
+        AccountError::Provider { .. } | AccountError::Unreadable { .. } => not_yet("Validating", e.to_string()),
+    }
+}
+
+/// The empty environment of an object, to be filled with accounts.
+pub(super) fn env<K: ResourceExt>(object: &K, ctx: &Context, key: &str, now: Timestamp) -> Env {
+    let owner = object.annotations().get(OWNER_ID_ANNOTATION).cloned().unwrap_or_default();
+    Env {
+        now,
+        stale_after: ctx.accounts.pace().stale_after(),
+        marks: ctx.marks(key, &owner),
+        namespace: object.namespace().unwrap_or_default(),
+        azure: None,
+        aws: None,
+        megaport: None,
+        foreign: BTreeMap::new(),
+        partner_port: None,
+    }
+}
+
+pub(super) async fn azure(ctx: &Context, namespace: &str, spec: &ApiAzure, user: &str, waker: Waker) -> Result<AzureEnv, Rejection> {
+    let secret = spec.credentials_secret_ref.as_ref().map(|s| s.name.as_str());
+    let account = ctx.accounts.azure(namespace, secret, &spec.subscription_id, user, waker).await.map_err(|e| account_rejection(&e))?;
+    account.want_group(&spec.resource_group);
+    let snapshot = account.poller.snapshot();
+    if let Some(error) = snapshot.group(&spec.resource_group).and_then(|g| g.virtual_networks.error.as_ref()) {
+        if error.is_auth() {
+            return Err(no("CredentialsInvalid", format!("spec.azure.credentialsSecretRef: {error}")));
+        }
+        if error.is_not_found() {
+            return Err(no("ReferenceNotFound", format!("spec.azure.resourceGroup: {} does not exist in subscription {}: create it, or correct the name", spec.resource_group, spec.subscription_id)));
+        }
+    }
+    Ok(AzureEnv {
+        account,
+        snapshot,
+        subscription: spec.subscription_id.clone(),
+        resource_group: spec.resource_group.clone(),
+        location: spec.location.clone(),
+        tags: spec.tags.clone(),
+        virtual_network: None,
+    })
+}
+
+pub(super) async fn aws(ctx: &Context, namespace: &str, spec: &ApiAws, user: &str, waker: Waker) -> Result<AwsEnv, Rejection> {
+    let secret = spec.credentials_secret_ref.as_ref().map(|s| s.name.as_str());
+    let account = ctx.accounts.aws(namespace, secret, &spec.region, user, waker).await.map_err(|e| account_rejection(&e))?;
+    if let Some(wanted) = spec.account_id.as_ref().filter(|w| **w != account.account_id) {
+        return Err(no(
+            "CredentialsInvalid",
+            format!("spec.aws.accountID is {wanted}, but the credentials belong to account {}: correct one of them", account.account_id),
+        ));
+    }
+    let snapshot = account.poller.snapshot();
+    if let Some(error) = snapshot.vpcs.error.as_ref().filter(|e| e.is_auth()) {
+        return Err(no("CredentialsInvalid", format!("spec.aws.credentialsSecretRef: {error}")));
+    }
+    Ok(AwsEnv { account_id: account.account_id.clone(), account, snapshot, region: spec.region.clone(), tags: spec.tags.clone() })
+}
+
+pub(super) async fn megaport(ctx: &Context, namespace: &str, spec: &ApiMegaport, user: &str, waker: Waker) -> Result<MegaportEnv, Rejection> {
+    let account = ctx.accounts.megaport(namespace, &spec.credentials_secret_ref.name, user, waker).await.map_err(|e| account_rejection(&e))?;
+    let snapshot = account.poller.snapshot();
+    if let Some(error) = snapshot.products.error.as_ref().filter(|e| e.is_auth()) {
+        return Err(no("CredentialsInvalid", format!("spec.megaport.credentialsSecretRef: {error}")));
+    }
+    Ok(MegaportEnv { account, snapshot, cost_centre: spec.cost_centre.clone() })
+}
+
+/// The ID of a slot's object in an interconnect's status, once it has one and is not on its way out.
+pub(super) fn parent_slot(parent: &HybridInterconnect, slot: &str) -> Option<String> {
+    let slots = &parent.status.as_ref()?.common.slots;
+    slots.iter().find(|s| s.name == slot && !matches!(s.phase, SlotPhase::Gone | SlotPhase::Retained)).and_then(|s| s.id.clone())
+}
+
+pub(super) fn parent(ctx: &Context, namespace: &str, name: &str, field: &str) -> Result<Arc<HybridInterconnect>, Rejection> {
+    ctx.interconnect(namespace, name).ok_or_else(|| {
+        no("ReferenceNotFound", format!("{field}: HybridInterconnect {name} does not exist in namespace {namespace}: create it, or correct the name"))
+    })
+}
+
+/// A router as a link sees it.
+pub(super) struct ResolvedRouter {
+    pub uid: Option<String>,
+    pub describe: String,
+    pub asn: u32,
+    pub location_id: Option<i64>,
+    pub zone: Option<String>,
+}
+
+pub(super) fn router(ctx: &Context, namespace: &str, megaport: &MegaportEnv, reference: &RouterRef, field: &str) -> Result<ResolvedRouter, Rejection> {
+    if let Some(r) = &reference.hybrid_interconnect {
+        let parent = parent(ctx, namespace, &r.name, field)?;
+        let entry = parent.spec.megaport.iter().flat_map(|m| &m.routers).find(|x| x.name == r.router);
+        let Some(entry) = entry else {
+            return Err(no("ReferenceNotFound", format!("{field}: HybridInterconnect {} has no router {}: add it to spec.megaport.routers, or correct the name", r.name, r.router)));
+        };
+        let describe = format!("router {} of HybridInterconnect {}", r.router, r.name);
+        if let Some(uid) = entry.reference.as_ref().map(|p| p.product_uid.clone()) {
+            return by_uid(megaport, &uid, describe, field);
+        }
+        return Ok(ResolvedRouter {
+            uid: parent_slot(&parent, &format!("router-{}", r.router)),
+            describe,
+            asn: u32::try_from(entry.asn_or_default()).unwrap_or_default(),
+            location_id: entry.location_id,
+            zone: entry.diversity_zone.map(|z| z.as_api().to_owned()),
+        });
+    }
+    let uid = reference.product_uid.clone().unwrap_or_default();
+    by_uid(megaport, &uid, format!("router {uid}"), field)
+}
+
+fn by_uid(megaport: &MegaportEnv, uid: &str, describe: String, field: &str) -> Result<ResolvedRouter, Rejection> {
+    if megaport.snapshot.products.read_at.is_none() {
+        return Err(not_yet("Validating", format!("{field}: Megaport's products were not read yet")));
+    }
+    let Some(mcr) = megaport.snapshot.mcr(uid) else {
+        return Err(no("ReferenceNotFound", format!("{field}: Megaport shows no live router with product UID {uid}: correct it, or use credentials of the company that owns it")));
+    };
+    Ok(ResolvedRouter { uid: Some(uid.to_owned()), describe, asn: mcr.asn.unwrap_or_default(), location_id: Some(mcr.location_id), zone: mcr.diversity_zone.clone() })
+}
+
+pub(super) fn handle(r: &SecretKeyRef) -> SecretHandle {
+    SecretHandle { secret: r.name.clone(), key: r.key.clone() }
+}
+
+/// A prefix that the schema has checked already.
+pub(super) fn prefix(text: &str, field: &str) -> Result<Ipv4Net, Rejection> {
+    text.parse().map_err(|_| no("InvalidTopology", format!("{field}: {text} is not an IPv4 prefix: write it like 169.254.101.216/30")))
+}
+
+pub(super) fn bgp(bfd: causeway_api::common::Toggle, shutdown: bool, prepend: i64, med_out: i64) -> BgpOptions {
+    BgpOptions {
+        bfd: bfd == causeway_api::common::Toggle::Enabled,
+        shutdown,
+        prepend: u8::try_from(prepend).unwrap_or_default(),
+        med_out: u32::try_from(med_out).ok().filter(|m| *m > 0),
+    }
+}
+
+pub(super) fn small(n: i64) -> u32 {
+    u32::try_from(n).unwrap_or_default()
+}

@@ -1,0 +1,10 @@
+//! What differs between the kinds: references, graph, links, health.
+
+mod common;
+mod directconnect;
+mod expressroute;
+mod interconnect;
+mod vpn;
+
+pub use crate::health::{HealthDetail, HealthSpec};
+pub use interconnect::uses;

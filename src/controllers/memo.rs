@@ -1,0 +1,92 @@
+//! What this process remembers of objects between reconciles. Lost on restart; correctness never depends on it.
+
+use causeway_model::observe::Memo;
+use causeway_model::report::Rejection;
+use causeway_model::slot::SlotId;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::ResourceExt;
+use std::any::Any;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+#[derive(Debug, Clone, Default)]
+pub struct SlotMemo {
+    pub memo: Memo,
+    /// Where Azure tells how the last accepted write ended.
+    pub operation_url: Option<String>,
+    pub object_id: Option<String>,
+    /// The last accepted action was a deletion.
+    pub deleting: bool,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct ObjectMemo {
+    pub slots: BTreeMap<SlotId, SlotMemo>,
+    pub last_rejection: Option<Rejection>,
+    /// When this process first saw the object without any record.
+    pub first_seen: Option<Timestamp>,
+    /// Whether this process has seen it brand new: then nothing was lost.
+    pub born_here: Option<bool>,
+}
+
+impl ObjectMemo {
+    /// Whether records may have been lost: the object is older than a moment, and this process did not see its birth.
+    pub fn wiped_possible(&mut self, meta: &ObjectMeta, now: Timestamp) -> bool {
+        let born_here = *self.born_here.get_or_insert_with(|| {
+            let age = meta.creation_timestamp.as_ref().map(|t| now.duration_since(t.0));
+            age.is_none_or(|a| a.as_secs() < 30)
+        });
+        !born_here
+    }
+}
+
+/// Memos of all objects, and the newest version of each that this process wrote: a watch may be behind our own writes,
+/// and a plan made on a status without our last records could order twice.
+#[derive(Debug, Default)]
+pub struct Memos {
+    objects: Mutex<HashMap<String, ObjectMemo>>,
+    latest: Mutex<HashMap<String, Arc<dyn Any + Send + Sync>>>,
+}
+
+/// Resource versions of one kind can be compared as numbers (Kubernetes 1.35 made that a promise); what does not parse
+/// is taken as old.
+fn version<K: ResourceExt>(object: &K) -> u128 {
+    object.resource_version().and_then(|v| v.parse().ok()).unwrap_or(0)
+}
+
+impl Memos {
+    pub fn take(&self, key: &str) -> ObjectMemo {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner).remove(key).unwrap_or_default()
+    }
+
+    pub fn put(&self, key: &str, memo: ObjectMemo) {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), memo);
+    }
+
+    pub fn forget(&self, key: &str) {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.forget_latest(key);
+    }
+
+    pub fn forget_latest(&self, key: &str) {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+
+    /// Remembers what a write of ours returned.
+    pub fn wrote<K: Send + Sync + 'static>(&self, key: &str, object: Arc<K>) {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), object);
+    }
+
+    /// The newer of what the watch brought and what this process wrote last.
+    pub fn freshest<K: ResourceExt + Send + Sync + 'static>(&self, key: &str, watched: Arc<K>) -> Arc<K> {
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(ours) = latest.get(key).cloned().and_then(|a| a.downcast::<K>().ok()) else { return watched };
+        if ours.uid() == watched.uid() && version(&*ours) > version(&*watched) {
+            ours
+        } else {
+            latest.remove(key);
+            watched
+        }
+    }
+}

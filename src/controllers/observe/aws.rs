@@ -1,0 +1,285 @@
+//! How AWS's objects are seen (aws.md §1.2, §1.5, §2.4). Found by our tag or the recorded ID; tombstones are `Gone`;
+//! a state word that nobody modelled means "in progress".
+
+use super::{Env, Sight, id_of, unreadable};
+use crate::controllers::env::AwsEnv;
+use crate::inventory::Part;
+use causeway_aws::{AssociationState, AttachmentState, CustomerGateway, DxGateway, State as AwsState, Tags, Vif, VifState, VpnConnection, VpnGateway};
+use causeway_model::desired::{Desired, prefix_list};
+use causeway_model::observe::{Ownership, Present, Record, Seen, State};
+use causeway_model::slot::{Class, Output, Slot, SlotId};
+use ipnet::Ipv4Net;
+use std::collections::BTreeMap;
+
+type Others<'a> = &'a BTreeMap<SlotId, Seen>;
+
+pub(super) fn observe(env: &Env, slot: &Slot, record: Option<&Record>, others: Others<'_>) -> Sight {
+    let Some(aws) = &env.aws else { return unreadable("no AWS account") };
+    let s = &aws.snapshot;
+    match slot.class {
+        Class::VirtualPrivateGateway => tagged(env, slot, record, &s.vpn_gateways, vgw),
+        Class::CustomerGateway => tagged(env, slot, record, &s.customer_gateways, cgw),
+        Class::VpnConnection => tagged(env, slot, record, &s.vpn_connections, vpn),
+        Class::DirectConnectGateway => dxgw(env, aws, slot, record),
+        Class::VgwAttachment => attachment(env, aws, slot, record, others),
+        Class::RoutePropagation => propagation(env, aws, slot, record, others),
+        Class::DxgwAssociation => association(env, aws, record, others),
+        Class::Vif => vif(env, aws, record, others),
+        Class::Vpc => by_id(env, slot, &s.vpcs, |v| &v.id, |v| blank(&v.id, State::Ready, &v.state)),
+        _ => unreadable("not an object of AWS"),
+    }
+}
+
+fn blank(id: &str, state: State, words: &str) -> Present {
+    Present {
+        id: id.to_owned(),
+        state,
+        provider_state: words.to_owned(),
+        ownership: Ownership::Unmarked,
+        outputs: BTreeMap::new(),
+        fields: BTreeMap::new(),
+        holds_deletion: None,
+    }
+}
+
+fn state(s: &AwsState) -> State {
+    match s {
+        AwsState::Available => State::Ready,
+        AwsState::Deleting | AwsState::Deleted => State::Deleting,
+        AwsState::Pending | AwsState::Other(_) => State::Settling { forbids_deletion: false },
+    }
+}
+
+/// What the four kinds of tagged objects have in common.
+trait Tagged {
+    fn id(&self) -> &str;
+    fn state(&self) -> &AwsState;
+    fn tags(&self) -> &Tags;
+}
+macro_rules! tagged {
+    ($($t:ty),*) => { $(impl Tagged for $t {
+        fn id(&self) -> &str { &self.id }
+        fn state(&self) -> &AwsState { &self.state }
+        fn tags(&self) -> &Tags { &self.tags }
+    })* };
+}
+tagged!(VpnGateway, CustomerGateway, VpnConnection, DxGateway);
+
+fn by_id<T: PartialEq>(env: &Env, slot: &Slot, part: &Part<T>, id: impl Fn(&T) -> &String, fill: impl Fn(&T) -> Present) -> Sight {
+    let Desired::Imported { id: Some(wanted) } = &slot.desired else { return (Seen::Absent, Some(env.now)) };
+    match part.current(env.now, env.stale_after) {
+        Err(why) => (Seen::Unreadable(why), part.read_at),
+        Ok(items) => (items.iter().find(|t| id(t) == wanted).map_or(Seen::Absent, |t| Seen::Present(Box::new(fill(t)))), part.read_at),
+    }
+}
+
+fn tagged<T: Tagged + PartialEq>(env: &Env, slot: &Slot, record: Option<&Record>, part: &Part<T>, fill: impl Fn(&T, Present) -> Present) -> Sight {
+    let items = match part.current(env.now, env.stale_after) {
+        Ok(items) => items,
+        Err(why) => return (Seen::Unreadable(why), part.read_at),
+    };
+    let imported = if let Desired::Imported { id } = &slot.desired { Some(id.clone()) } else { None };
+    let recorded = record.and_then(|r| r.id.as_deref());
+    let wanted = match &imported {
+        Some(None) => return (Seen::Absent, Some(env.now)),
+        Some(Some(id)) => Some(id.as_str()),
+        None => recorded,
+    };
+    let live = |t: &&T| *t.state() != AwsState::Deleted;
+    let found = wanted
+        .and_then(|id| items.iter().find(|t| t.id() == id))
+        .or_else(|| {
+            // The lowest ID, so that two reads choose the same one should there ever be two.
+            if imported.is_some() { None } else { items.iter().filter(live).filter(|t| env.marks.is_slot(t.tags(), &slot.id)).min_by_key(|t| t.id().to_owned()) }
+        });
+    let Some(found) = found else { return (Seen::Absent, part.read_at) };
+    if *found.state() == AwsState::Deleted {
+        // A tombstone of the recorded one; has it a successor with our mark?
+        let next = items.iter().filter(live).find(|t| env.marks.is_slot(t.tags(), &slot.id));
+        let Some(next) = next.filter(|_| imported.is_none()) else { return (Seen::Gone { id: found.id().to_owned() }, part.read_at) };
+        return (Seen::Present(Box::new(filled(env, slot, next, &fill))), part.read_at);
+    }
+    (Seen::Present(Box::new(filled(env, slot, found, &fill))), part.read_at)
+}
+
+fn filled<T: Tagged>(env: &Env, slot: &Slot, t: &T, fill: &impl Fn(&T, Present) -> Present) -> Present {
+    let mut p = blank(t.id(), state(t.state()), t.state().as_str());
+    if !slot.imported {
+        p.ownership = env.marks.judge(t.tags());
+    }
+    fill(t, p)
+}
+
+fn vgw(g: &VpnGateway, mut p: Present) -> Present {
+    if let Some(asn) = g.amazon_asn {
+        p.fields.insert("amazonASN".to_owned(), asn.to_string());
+    }
+    p
+}
+
+fn cgw(g: &CustomerGateway, mut p: Present) -> Present {
+    if let Some(asn) = g.bgp_asn {
+        p.fields.insert("bgpASN".to_owned(), asn.to_string());
+    }
+    p
+}
+
+fn vpn(v: &VpnConnection, mut p: Present) -> Present {
+    let inside: Vec<Ipv4Net> = v.tunnels.iter().filter_map(|t| t.health.inside_cidr.parse().ok()).collect();
+    if !inside.is_empty() {
+        p.fields.insert("insideCIDRs".to_owned(), prefix_list(&inside));
+    }
+    if v.tunnels.len() == 2 && v.tunnels.iter().all(|t| !t.health.outside_address.is_empty()) {
+        p.outputs.insert(Output::OutsideAddress, String::new());
+    }
+    p
+}
+
+fn dxgw(env: &Env, aws: &AwsEnv, slot: &Slot, record: Option<&Record>) -> Sight {
+    let s = &aws.snapshot;
+    let fill = |g: &DxGateway, mut p: Present| {
+        if let Some(asn) = g.amazon_asn {
+            p.fields.insert("amazonASN".to_owned(), asn.to_string());
+        }
+        if let Some(error) = &g.state_change_error {
+            p.provider_state = format!("{} ({error})", p.provider_state);
+        }
+        // Its deletion would be accepted and reverted minutes later (aws.md §1.4), so it waits for everybody's.
+        let mut users: Vec<String> = s
+            .attachments
+            .items
+            .iter()
+            .filter(|a| a.dx_gateway_id == g.id && a.state != AttachmentState::Detached)
+            .map(|a| format!("virtual interface {}", a.vif_id))
+            .collect();
+        users.extend(
+            s.associations
+                .items
+                .iter()
+                .filter(|a| a.dx_gateway_id == g.id && a.state != AssociationState::Disassociated)
+                .map(|a| format!("association with {}", a.gateway_id)),
+        );
+        if !users.is_empty() {
+            users.sort();
+            p.holds_deletion = Some(format!("still in use by {}", users.join(", ")));
+        }
+        p
+    };
+    let (seen, at) = tagged(env, slot, record, &s.dx_gateways, fill);
+    // What holds it must be known, and as fresh.
+    let oldest = [at, s.attachments.read_at, s.associations.read_at].into_iter().min().flatten();
+    (seen, oldest)
+}
+
+fn attachment(env: &Env, aws: &AwsEnv, slot: &Slot, record: Option<&Record>, others: Others<'_>) -> Sight {
+    let part = &aws.snapshot.vpn_gateways;
+    let items = match part.current(env.now, env.stale_after) {
+        Ok(items) => items,
+        Err(why) => return (Seen::Unreadable(why), part.read_at),
+    };
+    let recorded = record.and_then(|r| r.id.as_deref()).and_then(|id| id.split_once('/'));
+    let vgw_id = id_of(others, "vgw").or_else(|| recorded.map(|(v, _)| v.to_owned()));
+    let vpc_id = match &slot.desired {
+        Desired::VgwAttachment { vpc_id } => Some(vpc_id.clone()),
+        _ => recorded.map(|(_, v)| v.to_owned()),
+    };
+    let (Some(vgw_id), Some(vpc_id)) = (vgw_id, vpc_id) else { return (Seen::Absent, part.read_at) };
+    let found = items.iter().find(|g| g.id == vgw_id).and_then(|g| g.attachment(&vpc_id));
+    let Some(found) = found else { return (Seen::Absent, part.read_at) };
+    let id = format!("{vgw_id}/{vpc_id}");
+    let state = match found.state {
+        AttachmentState::Attached => State::Ready,
+        AttachmentState::Detached => return (Seen::Gone { id }, part.read_at),
+        AttachmentState::Detaching => State::Deleting,
+        AttachmentState::Attaching | AttachmentState::Other(_) => State::Settling { forbids_deletion: true },
+    };
+    let mut p = blank(&id, state, found.state.as_str());
+    p.ownership = inherited(others, "vgw");
+    (Seen::Present(Box::new(p)), part.read_at)
+}
+
+/// What has no tags is ours when the object that it belongs to is.
+fn inherited(others: Others<'_>, from: &str) -> Ownership {
+    let ours = others.get(from).and_then(Seen::present).is_some_and(|p| p.ownership == Ownership::Ours);
+    if ours { Ownership::Ours } else { Ownership::Unmarked }
+}
+
+fn propagation(env: &Env, aws: &AwsEnv, slot: &Slot, record: Option<&Record>, others: Others<'_>) -> Sight {
+    let part = &aws.snapshot.route_tables;
+    let items = match part.current(env.now, env.stale_after) {
+        Ok(items) => items,
+        Err(why) => return (Seen::Unreadable(why), part.read_at),
+    };
+    let recorded = record.and_then(|r| r.id.as_deref()).and_then(|id| id.split_once('/'));
+    let table = slot.id.as_str().strip_prefix("propagation-").unwrap_or_default();
+    let Some(vgw_id) = id_of(others, "vgw").or_else(|| recorded.map(|(_, v)| v.to_owned())) else { return (Seen::Absent, part.read_at) };
+    let on = items.iter().any(|t| t.id == table && t.propagating_vgws.contains(&vgw_id));
+    if !on {
+        return (Seen::Absent, part.read_at);
+    }
+    // Ours only when recorded before the call (api.md §3): found already on is somebody else's.
+    (Seen::Present(Box::new(blank(&format!("{table}/{vgw_id}"), State::Ready, "enabled"))), part.read_at)
+}
+
+fn association(env: &Env, aws: &AwsEnv, record: Option<&Record>, others: Others<'_>) -> Sight {
+    let part = &aws.snapshot.associations;
+    let items = match part.current(env.now, env.stale_after) {
+        Ok(items) => items,
+        Err(why) => return (Seen::Unreadable(why), part.read_at),
+    };
+    let recorded = record.and_then(|r| r.id.as_deref());
+    let pair = id_of(others, "dxgw").zip(id_of(others, "vgw"));
+    let found = items
+        .iter()
+        .find(|a| recorded == Some(a.id.as_str()))
+        .or_else(|| items.iter().find(|a| pair.as_ref().is_some_and(|(d, v)| a.dx_gateway_id == *d && a.gateway_id == *v)));
+    let Some(found) = found else { return (Seen::Absent, part.read_at) };
+    let state = match found.state {
+        AssociationState::Associated => State::Ready,
+        AssociationState::Disassociated => return (Seen::Gone { id: found.id.clone() }, part.read_at),
+        AssociationState::Disassociating => State::Deleting,
+        AssociationState::Associating | AssociationState::Updating | AssociationState::Other(_) => State::Settling { forbids_deletion: true },
+    };
+    let words = found.state_change_error.as_ref().map_or_else(|| found.state.as_str().to_owned(), |e| format!("{} ({e})", found.state));
+    let mut p = blank(&found.id, state, &words);
+    p.ownership = inherited(others, "dxgw");
+    p.fields.insert("allowedPrefixes".to_owned(), prefix_list(&found.allowed_prefixes));
+    (Seen::Present(Box::new(p)), part.read_at)
+}
+
+/// The hosted VIF: recognised by the ID that its VXC yields, never as "the only one that waits" (aws.md §1.2).
+fn vif(env: &Env, aws: &AwsEnv, record: Option<&Record>, others: Others<'_>) -> Sight {
+    let part = &aws.snapshot.vifs;
+    let items = match part.current(env.now, env.stale_after) {
+        Ok(items) => items,
+        Err(why) => return (Seen::Unreadable(why), part.read_at),
+    };
+    let yielded = others.get("vxc-aws").and_then(Seen::present).and_then(|p| p.outputs.get(&Output::VifId)).cloned();
+    let Some(id) = yielded.or_else(|| record.and_then(|r| r.id.clone())) else { return (Seen::Absent, part.read_at) };
+    let Some(found) = items.iter().find(|v| v.id == id) else { return (Seen::Absent, part.read_at) };
+    let state = match &found.state {
+        VifState::Confirming => State::AwaitsConfirmation,
+        // `down` is BGP's matter: the VIF is built (aws.md §1.2). `unknown` holds what was there.
+        VifState::Available | VifState::Down | VifState::Testing | VifState::Unknown => State::Ready,
+        VifState::Deleting => State::Deleting,
+        VifState::Deleted => return (Seen::Gone { id }, part.read_at),
+        VifState::Rejected => State::Failed { message: "its owner deleted it while it waited for confirmation; the VXC must be made anew".to_owned() },
+        VifState::Pending | VifState::Verifying | VifState::Other(_) => State::Settling { forbids_deletion: false },
+    };
+    (Seen::Present(Box::new(vif_present(found, state))), part.read_at)
+}
+
+fn vif_present(v: &Vif, state: State) -> Present {
+    let mut p = blank(&v.id, state, v.state.as_str());
+    p.ownership = Ownership::Ours;
+    for (name, value) in [
+        ("mtu", v.mtu.map(|m| m.to_string())),
+        ("amazonAddress", v.amazon_address.clone()),
+        ("customerAddress", v.customer_address.clone()),
+    ] {
+        if let Some(value) = value {
+            p.fields.insert(name.to_owned(), value);
+        }
+    }
+    p
+}

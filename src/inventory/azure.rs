@@ -1,0 +1,114 @@
+//! The inventory of one Azure subscription, per resource group.
+
+use super::{Pace, Part, Poller};
+use crate::clients::azure::{AzureClient, Circuit, Connection, Gateway, LocalGateway, PublicIp, ServiceProvider, VirtualNetwork};
+use causeway_model::intent::CloudError;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What a resource group holds, by the lists that ARM offers (azure.md §3.1: gateways have no wider list).
+#[derive(Debug, Clone, Default)]
+pub struct GroupSnapshot {
+    pub circuits: Part<Circuit>,
+    pub gateways: Part<Gateway>,
+    pub connections: Part<Connection>,
+    pub local_gateways: Part<LocalGateway>,
+    pub public_ips: Part<PublicIp>,
+    pub virtual_networks: Part<VirtualNetwork>,
+}
+
+/// Resource groups by lower-case name.
+#[derive(Debug, Clone, Default)]
+pub struct AzureSnapshot {
+    pub groups: BTreeMap<String, GroupSnapshot>,
+}
+
+impl AzureSnapshot {
+    pub fn group(&self, name: &str) -> Option<&GroupSnapshot> {
+        self.groups.get(&name.to_lowercase())
+    }
+}
+
+/// One identity in one subscription.
+#[derive(Debug)]
+pub struct AzureAccount {
+    pub client: AzureClient,
+    pub poller: Poller<AzureSnapshot>,
+    /// Resource groups that somebody asked about.
+    wanted: Arc<Mutex<BTreeSet<String>>>,
+    /// The providers' catalogue; it hardly changes, so it is read once per account.
+    catalogue: tokio::sync::OnceCell<Arc<Vec<ServiceProvider>>>,
+}
+
+impl AzureAccount {
+    pub fn start(client: AzureClient, pace: Pace) -> Self {
+        let wanted: Arc<Mutex<BTreeSet<String>>> = Arc::default();
+        let poller = Poller::start(pace, {
+            let (client, wanted) = (client.clone(), wanted.clone());
+            move |last: Arc<AzureSnapshot>| {
+                let (client, wanted) = (client.clone(), wanted.clone());
+                async move {
+                    let groups: Vec<String> = wanted.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+                    let mut next = AzureSnapshot { groups: last.groups.clone() };
+                    next.groups.retain(|g, _| groups.contains(g));
+                    let reads = groups.iter().map(|group| read_group(&client, group, last.groups.get(group).cloned().unwrap_or_default()));
+                    let mut changed = false;
+                    for (group, (snapshot, moved)) in groups.iter().zip(futures::future::join_all(reads).await) {
+                        changed |= moved;
+                        next.groups.insert(group.clone(), snapshot);
+                    }
+                    (next, changed)
+                }
+            }
+        });
+        Self { client, poller, wanted, catalogue: tokio::sync::OnceCell::new() }
+    }
+
+    /// Includes a resource group in the polls.
+    pub fn want_group(&self, name: &str) {
+        let new = self.wanted.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_lowercase());
+        if new {
+            self.poller.kick();
+        }
+    }
+
+    /// Connectivity providers with their peering locations and bandwidths.
+    ///
+    /// # Errors
+    /// The provider's, while it could not be read.
+    pub async fn catalogue(&self) -> Result<Arc<Vec<ServiceProvider>>, CloudError> {
+        self.catalogue.get_or_try_init(|| async { self.client.service_providers().await.map(Arc::new) }).await.cloned()
+    }
+}
+
+async fn read_group(client: &AzureClient, group: &str, mut s: GroupSnapshot) -> (GroupSnapshot, bool) {
+    let began = Timestamp::now();
+    let (a, b, c, d, e, f) = tokio::join!(
+        client.circuits(group),
+        client.gateways(group),
+        client.connections(group),
+        client.local_gateways(group),
+        client.public_ips(group),
+        client.virtual_networks(group),
+    );
+    // Not `||`: each list must be taken.
+    let changed = [
+        s.circuits.take(began, a),
+        s.gateways.take(began, b),
+        s.connections.take(began, c.map(without_counters)),
+        s.local_gateways.take(began, d),
+        s.public_ips.take(began, e),
+        s.virtual_networks.take(began, f),
+    ];
+    (s, changed.contains(&true))
+}
+
+/// Byte counters move with every packet and are nobody's change.
+fn without_counters(mut connections: Vec<Connection>) -> Vec<Connection> {
+    for c in &mut connections {
+        c.properties.egress_bytes_transferred = None;
+        c.properties.ingress_bytes_transferred = None;
+    }
+    connections
+}
