@@ -2,6 +2,8 @@
 
 mod adapters;
 mod endpoints;
+#[cfg(test)]
+pub mod scripted;
 mod transport;
 
 pub use adapters::{AwsExchange, AzureHttp};

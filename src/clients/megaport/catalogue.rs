@@ -165,17 +165,13 @@ pub struct VxcPriceRequest {
 impl MegaportClient {
     /// Every location; there is no get by ID.
     pub async fn locations(&self) -> Result<Vec<Location>, CloudError> {
-        let ask = Ask::new("GET /v3/locations", "locations", "/v3/locations");
+        let ask = Ask::new("GET /v3/locations", "locations");
         self.read_list(&ask).await
     }
 
     /// Partner ports of one connect type (`AWS`, `AWSHC`) that accept VXCs, best rank first.
     pub async fn partner_ports(&self, connect_type: &str) -> Result<Vec<PartnerPort>, CloudError> {
-        let ask = Ask::new(
-            "GET /v2/dropdowns/partner/megaports",
-            "partner ports",
-            "/v2/dropdowns/partner/megaports",
-        );
+        let ask = Ask::new("GET /v2/dropdowns/partner/megaports", "partner ports");
         let mut ports: Vec<PartnerPort> = self.read_list(&ask).await?;
         // Filtered here: that the server can do it is documented, not observed.
         ports.retain(|p| p.vxc_permitted && p.connect_type == connect_type);
@@ -189,12 +185,9 @@ impl MegaportClient {
     /// Looks an ExpressRoute service key up. A key that Megaport does not know yet is waited for: the circuit may be
     /// younger than Megaport's view of Azure.
     pub async fn azure_key(&self, key: &Secret) -> Result<AzureKey, CloudError> {
-        let ask = Ask::new(
-            "GET /v2/secure/azure/{key}",
-            "the circuit's service key",
-            format!("/v2/secure/azure/{}", key.expose()),
-        )
-        .secrets([key]);
+        let ask = Ask::new("GET /v2/secure/azure/{key}", "the circuit's service key")
+            .id(key.expose())
+            .secrets([key]);
         self.read(&ask).await.map_err(|e| {
             let unknown = e.is_not_found() || (e.is_terminal() && e.code == "400");
             if unknown {
@@ -239,12 +232,7 @@ impl MegaportClient {
     }
 
     async fn price(&self, body: serde_json::Value) -> Result<PriceQuote, CloudError> {
-        let ask = Ask::new(
-            "POST /v4/pricebook/product",
-            "price",
-            "/v4/pricebook/product",
-        )
-        .body(body);
+        let ask = Ask::new("POST /v4/pricebook/product", "price").body(body);
         self.read(&ask).await
     }
 

@@ -38,22 +38,62 @@ pub(super) struct Ask<'a> {
     pub operation: &'static str,
     /// The object, for messages.
     pub resource: String,
-    /// Path and query.
-    pub path: String,
+    /// What stands for the placeholder in the operation's route; `None` where it has none.
+    id: Option<&'a str>,
+    /// Query, with its `?`.
+    query: String,
     pub body: Option<Value>,
     /// Values that must not appear in an error, should the service quote them.
     pub secrets: Vec<&'a Secret>,
 }
 
 impl<'a> Ask<'a> {
-    pub fn new(operation: &'static str, resource: &str, path: impl Into<String>) -> Self {
+    /// A call whose route names no object.
+    pub fn new(operation: &'static str, resource: &str) -> Self {
         Self {
             operation,
             resource: resource.to_owned(),
-            path: path.into(),
+            id: None,
+            query: String::new(),
             body: None,
             secrets: Vec::new(),
         }
+    }
+    /// A call on the object with this UID.
+    pub fn on(operation: &'static str, uid: &'a str) -> Self {
+        Self::new(operation, uid).id(uid)
+    }
+    /// What stands in the route, where that is not what messages should show.
+    pub fn id(mut self, id: &'a str) -> Self {
+        self.id = Some(id);
+        self
+    }
+    pub fn query(mut self, query: impl Into<String>) -> Self {
+        self.query = query.into();
+        self
+    }
+    /// Path and query. UIDs and keys come from specs and reads: they must not change the route.
+    fn path(&self) -> Result<String, CloudError> {
+        let route = self.operation.split(' ').nth(1).unwrap_or_default();
+        let Some(id) = self.id else {
+            return Ok(format!("{route}{}", self.query));
+        };
+        let clean = !id.is_empty()
+            && id
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+        if !clean {
+            return Err(CloudError::new(
+                Provider::Megaport,
+                self.operation,
+                self.resource.clone(),
+                Intent::Terminal,
+                "InvalidIdentifier",
+                "the UID or key is empty or has characters that no Megaport identifier has",
+            ));
+        }
+        let path = route.replace("{uid}", id).replace("{key}", id);
+        Ok(format!("{path}{}", self.query))
     }
     pub fn body(mut self, body: Value) -> Self {
         self.body = Some(body);
@@ -112,11 +152,11 @@ impl MegaportClient {
 
     /// Sends a request; answers the status and the `data` of the envelope (null when there is none).
     pub(super) async fn ask(&self, ask: &Ask<'_>) -> Result<(u16, Value), CloudError> {
-        check_path(ask)?;
+        let url = format!("{}{}", self.inner.base, ask.path()?);
         let mut again = true;
         loop {
             let token = self.inner.tokens.get(&self.inner.transport).await?;
-            let res = self.exchange(ask, &token).await?;
+            let res = self.exchange(ask, &url, &token).await?;
             let status = res.status().as_u16();
             if status == 401 && again {
                 // Refused before anything was carried out: the one repetition that is safe for orders too.
@@ -153,11 +193,12 @@ impl MegaportClient {
     async fn exchange(
         &self,
         ask: &Ask<'_>,
+        url: &str,
         token: &Secret,
     ) -> Result<http::Response<Bytes>, CloudError> {
         let mut req = http::Request::builder()
             .method(ask.method())
-            .uri(format!("{}{}", self.inner.base, ask.path))
+            .uri(url)
             .header("accept", "application/json")
             .header(
                 "user-agent",
@@ -182,30 +223,6 @@ impl MegaportClient {
             .await
             .map_err(|e| unreachable(ask.operation, &ask.resource, &e))
     }
-}
-
-/// UIDs and keys come from specs and reads: they must not change the path.
-fn check_path(ask: &Ask<'_>) -> Result<(), CloudError> {
-    let path = ask.path.split('?').next().unwrap_or_default();
-    let clean = path.split('/').skip(1).all(|segment| {
-        !segment.is_empty()
-            && segment != "."
-            && segment != ".."
-            && segment
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
-    });
-    if clean {
-        return Ok(());
-    }
-    Err(CloudError::new(
-        Provider::Megaport,
-        ask.operation,
-        ask.resource.clone(),
-        Intent::Terminal,
-        "InvalidIdentifier",
-        "the UID or key is empty or has characters that no Megaport identifier has",
-    ))
 }
 
 fn masked(ask: &Ask<'_>, e: CloudError) -> CloudError {

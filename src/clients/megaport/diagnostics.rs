@@ -22,7 +22,6 @@ impl MegaportClient {
         self.submit(
             "GET /v2/product/mcr2/{uid}/diagnostics/routes/bgp",
             mcr_uid,
-            "routes/bgp",
             "",
         )
         .await
@@ -33,7 +32,6 @@ impl MegaportClient {
         self.submit(
             "GET /v2/product/mcr2/{uid}/diagnostics/routes/ip",
             mcr_uid,
-            "routes/ip",
             "",
         )
         .await
@@ -53,7 +51,6 @@ impl MegaportClient {
         self.submit(
             "GET /v2/product/mcr2/{uid}/diagnostics/routes/bgp/neighbor",
             mcr_uid,
-            "routes/bgp/neighbor",
             &format!("&direction={direction}&peer_ip_address={peer}"),
         )
         .await
@@ -63,14 +60,9 @@ impl MegaportClient {
         &self,
         operation: &'static str,
         mcr_uid: &str,
-        query: &str,
         parameters: &str,
     ) -> Result<String, CloudError> {
-        let ask = Ask::new(
-            operation,
-            mcr_uid,
-            format!("/v2/product/mcr2/{mcr_uid}/diagnostics/{query}?async=true{parameters}"),
-        );
+        let ask = Ask::on(operation, mcr_uid).query(format!("?async=true{parameters}"));
         let (_, data) = self.ask(&ask).await?;
         data.as_str()
             .filter(|id| !id.is_empty())
@@ -101,13 +93,11 @@ impl MegaportClient {
         mcr_uid: &str,
         operation_id: &str,
     ) -> Result<Option<Vec<T>>, CloudError> {
-        let ask = Ask::new(
+        let ask = Ask::on(
             "GET /v2/product/mcr2/{uid}/diagnostics/routes/operation",
             mcr_uid,
-            format!(
-                "/v2/product/mcr2/{mcr_uid}/diagnostics/routes/operation?operationId={operation_id}"
-            ),
-        );
+        )
+        .query(format!("?operationId={operation_id}"));
         let (status, data) = self.ask(&ask).await?;
         if status == 202 {
             return Ok(None);

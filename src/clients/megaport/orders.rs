@@ -245,13 +245,9 @@ impl MegaportClient {
         order: Value,
         secrets: Vec<&Secret>,
     ) -> Result<(), CloudError> {
-        let ask = Ask::new(
-            "POST /v3/networkdesign/validate",
-            name,
-            "/v3/networkdesign/validate",
-        )
-        .body(json!([order]))
-        .secrets(secrets);
+        let ask = Ask::new("POST /v3/networkdesign/validate", name)
+            .body(json!([order]))
+            .secrets(secrets);
         self.ask(&ask).await.map(|_| ())
     }
 
@@ -282,7 +278,7 @@ impl MegaportClient {
         keys: &[&str],
         secrets: Vec<&Secret>,
     ) -> Result<String, CloudError> {
-        let ask = Ask::new("POST /v4/networkdesign/buy", name, "/v4/networkdesign/buy")
+        let ask = Ask::new("POST /v4/networkdesign/buy", name)
             .body(json!({ "networkDesign": [order], "discountCodes": [] }))
             .secrets(secrets);
         let (_, data) = self.ask(&ask).await?;
@@ -309,12 +305,7 @@ impl MegaportClient {
         if let Some(term) = update.term_months {
             body.insert("term".to_owned(), json!(term));
         }
-        let ask = Ask::new(
-            "PUT /v2/product/mcr2/{uid}",
-            uid,
-            format!("/v2/product/mcr2/{uid}"),
-        )
-        .body(Value::Object(body));
+        let ask = Ask::on("PUT /v2/product/mcr2/{uid}", uid).body(Value::Object(body));
         self.ask(&ask).await.map(|_| ())
     }
 
@@ -332,13 +323,9 @@ impl MegaportClient {
         put("term", update.term_months.map(|t| json!(t)));
         put("shutdown", update.shutdown.map(|s| json!(s)));
         put("aEndConfig", update.interfaces.as_deref().map(config));
-        let ask = Ask::new(
-            "PUT /v3/product/vxc/{uid}",
-            uid,
-            format!("/v3/product/vxc/{uid}"),
-        )
-        .body(Value::Object(body))
-        .secrets(secrets(update.interfaces.as_deref().unwrap_or_default()));
+        let ask = Ask::on("PUT /v3/product/vxc/{uid}", uid)
+            .body(Value::Object(body))
+            .secrets(secrets(update.interfaces.as_deref().unwrap_or_default()));
         self.ask(&ask).await.map(|_| ())
     }
 
@@ -354,11 +341,7 @@ impl MegaportClient {
     }
 
     async fn cancel(&self, uid: &str, query: &str) -> Result<(), CloudError> {
-        let ask = Ask::new(
-            "POST /v3/product/{uid}/action/CANCEL_NOW",
-            uid,
-            format!("/v3/product/{uid}/action/CANCEL_NOW{query}"),
-        );
+        let ask = Ask::on("POST /v3/product/{uid}/action/CANCEL_NOW", uid).query(query);
         match self.ask(&ask).await {
             Err(e) if e.is_not_found() => Ok(()),
             other => other.map(|_| ()),
@@ -367,11 +350,7 @@ impl MegaportClient {
 
     /// The resource tags of a product; `None` when the product is unknown.
     pub async fn tags(&self, uid: &str) -> Result<Option<Tags>, CloudError> {
-        let ask = Ask::new(
-            "GET /v2/product/{uid}/tags",
-            uid,
-            format!("/v2/product/{uid}/tags"),
-        );
+        let ask = Ask::on("GET /v2/product/{uid}/tags", uid);
         match self.read::<Option<TagsReply>>(&ask).await {
             Ok(reply) => Ok(Some(
                 reply
@@ -388,12 +367,8 @@ impl MegaportClient {
 
     /// Replaces all tags of a product.
     pub async fn put_tags(&self, uid: &str, tags: &Tags) -> Result<(), CloudError> {
-        let ask = Ask::new(
-            "PUT /v2/product/{uid}/tags",
-            uid,
-            format!("/v2/product/{uid}/tags"),
-        )
-        .body(json!({ "resourceTags": tag_list(tags) }));
+        let ask = Ask::on("PUT /v2/product/{uid}/tags", uid)
+            .body(json!({ "resourceTags": tag_list(tags) }));
         self.ask(&ask).await.map(|_| ())
     }
 }

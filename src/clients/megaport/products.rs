@@ -451,7 +451,7 @@ impl Raw {
 impl MegaportClient {
     /// Everything in one answer. VXCs are read under every product that lists them and kept once.
     pub async fn products(&self) -> Result<Products, CloudError> {
-        let ask = Ask::new("GET /v2/products", "products", "/v2/products");
+        let ask = Ask::new("GET /v2/products", "products");
         let (_, data) = self.ask(&ask).await?;
         let Value::Array(items) = data else {
             // A missing list must not look like an empty account.
@@ -492,7 +492,7 @@ impl MegaportClient {
     }
 
     async fn product(&self, uid: &str) -> Result<Option<Raw>, CloudError> {
-        let ask = Ask::new("GET /v2/product/{uid}", uid, format!("/v2/product/{uid}"));
+        let ask = Ask::on("GET /v2/product/{uid}", uid);
         match self.ask(&ask).await {
             Ok((_, data)) => parse(&ask, data).map(Some),
             Err(e) if e.is_not_found() => Ok(None),

@@ -34,6 +34,14 @@ where
         SdkError::ServiceError(s) => {
             let raw = s.raw();
             let meta = s.err().meta();
+            // The SDK also calls an accepted request's unreadable answer a service error.
+            if raw.status().is_success() {
+                return transient(
+                    "UnreadableAnswer",
+                    "the answer cannot be understood".to_owned(),
+                    Sent::Yes,
+                );
+            }
             classify(
                 service,
                 operation,

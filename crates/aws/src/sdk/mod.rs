@@ -4,6 +4,8 @@ mod convert;
 mod dx;
 mod ec2;
 mod error;
+#[cfg(test)]
+mod tests;
 
 use crate::api::AwsApi;
 use crate::classify::Service;
