@@ -463,3 +463,85 @@ fn start(state: &mut State, ctx: Ctx<'_>, name: &Name, location: &str, query: Qu
     );
     lro::headers(state, ctx.req, Res::empty(202), &lro, false, true)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(prefix: &str, path: &[u32], learned: Learned) -> Row {
+        Row {
+            prefix: prefix.parse().unwrap_or_default(),
+            next_hop: Ipv4Addr::new(172, 29, 255, 4),
+            as_path: path.to_vec(),
+            origin: Origin::Igp,
+            learned,
+            source: Ipv4Addr::new(172, 29, 255, 4),
+            weight: 32769,
+            local_pref: None,
+            med: None,
+            best: true,
+            marked: false,
+        }
+    }
+
+    #[test]
+    fn circuits_speak_cisco() {
+        let r = row("172.16.0.0/16", &[64600, 64901], Learned::Ebgp);
+        let printed = circuit_row(&r);
+        assert_eq!(printed["network"], "172.16.0.0");
+        assert_eq!(printed["path"], "64600 64901");
+        assert_eq!(printed["nextHop"], "172.29.255.4");
+        assert_eq!(
+            (&printed["locPrf"], &printed["weight"]),
+            (&json!(""), &json!(0))
+        );
+        let connected = Row {
+            origin: Origin::Incomplete,
+            marked: true,
+            ..row("169.254.50.216/30", &[64600], Learned::Ebgp)
+        };
+        let printed = circuit_row(&connected);
+        assert_eq!(printed["network"], "169.254.50.216/30");
+        assert_eq!(printed["path"], "64600 ?");
+        assert_eq!(printed["nextHop"], "172.29.255.4*");
+    }
+
+    #[test]
+    fn masks_are_left_out_where_they_are_the_class() {
+        for (prefix, printed) in [
+            ("10.0.0.0/8", "10.0.0.0"),
+            ("10.0.0.0/16", "10.0.0.0/16"),
+            ("172.29.0.0/16", "172.29.0.0"),
+            ("192.168.1.0/24", "192.168.1.0"),
+            ("192.168.0.0/16", "192.168.0.0/16"),
+        ] {
+            assert_eq!(classful(prefix.parse().unwrap_or_default()), printed);
+        }
+    }
+
+    #[test]
+    fn gateways_join_paths_with_dashes_and_local_routes_have_no_next_hop() {
+        let local = Ipv4Addr::new(172, 29, 255, 13);
+        let r = row("172.16.0.0/16", &[12076, 64600, 64901], Learned::Ebgp);
+        let printed = learned_row(local, &r);
+        assert_eq!(printed["asPath"], "12076-64600-64901");
+        assert_eq!(
+            (&printed["origin"], &printed["weight"]),
+            (&json!("EBgp"), &json!(32769))
+        );
+        let printed = learned_row(local, &row("172.29.0.0/16", &[], Learned::Local));
+        assert_eq!(
+            (&printed["origin"], &printed["asPath"]),
+            (&json!("Network"), &json!(""))
+        );
+        assert!(printed.get("nextHop").is_none());
+    }
+
+    #[test]
+    fn durations_are_time_spans() {
+        let at = |ms| time_span(SimTime(0), SimTime(ms));
+        assert_eq!(at(64_446_742), "17:54:06.7420000");
+        assert_eq!(at(90_000_000), "1.01:00:00");
+        assert_eq!(at(5000), "00:00:05");
+    }
+}
