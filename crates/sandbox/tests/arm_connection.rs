@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::semicolon_if_nothing_returned,
     reason = "tests"
 )]
 
@@ -10,6 +11,9 @@ mod arm_support;
 use arm_support::*;
 use causeway_sandbox::net::view::Port;
 use serde_json::{Value, json};
+
+/// What is done to the properties of a good body.
+type Change = Box<dyn FnOnce(&mut Value)>;
 
 const ER: &str = "virtualNetworkGateways/ergw";
 
@@ -248,7 +252,7 @@ async fn a_shared_key_is_hidden_and_changed_only_by_its_own_put() {
 #[tokio::test(start_paused = true)]
 async fn ipsec_connections_that_azure_would_not_make() {
     let azure = ipsec_ready().await;
-    let cases: Vec<(Box<dyn FnOnce(&mut Value)>, &str)> = vec![
+    let cases: Vec<(Change, &str)> = vec![
         (
             Box::new(|p| {
                 p["ipsecPolicies"][0]

@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::semicolon_if_nothing_returned,
     reason = "tests"
 )]
 
@@ -11,6 +12,9 @@ use arm_support::*;
 use causeway_sandbox::arm::world::{RouteTableWorld, RouteWorld, SecurityGroupWorld};
 use http::Method;
 use serde_json::{Value, json};
+
+/// What is done to the properties of a good body.
+type Change = Box<dyn FnOnce(&mut Value)>;
 
 const ER: &str = "virtualNetworkGateways/ergw";
 
@@ -158,7 +162,7 @@ async fn vpn_gateways_that_azure_would_not_make() {
     azure.make("publicIPAddresses/plain", &plain).await;
     let sku =
         |name: &'static str| move |p: &mut Value| p["sku"] = json!({"name": name, "tier": name});
-    let cases: Vec<(Box<dyn FnOnce(&mut Value)>, &str)> = vec![
+    let cases: Vec<(Change, &str)> = vec![
         (Box::new(sku("VpnGw2")), "NonAzSkusNotAllowedForVPNGateway"),
         (
             Box::new(sku("Standard")),
@@ -288,7 +292,7 @@ async fn beside_an_expressroute_gateway_the_asn_is_65515() {
 async fn expressroute_gateways_that_azure_would_not_make() {
     let azure = Azure::new().await;
     azure.make("publicIPAddresses/pip-0", &pip()).await;
-    let cases: Vec<(Box<dyn FnOnce(&mut Value)>, u16, &str)> = vec![
+    let cases: Vec<(Change, u16, &str)> = vec![
         (
             Box::new(|p| {
                 p["ipConfigurations"][0]["properties"]["publicIPAddress"] =

@@ -399,7 +399,7 @@ impl Builder<'_> {
             let broken = |n: &Node| {
                 n.address
                     .and_then(|a| gateway_subnet_udr(vnet, a))
-                    .is_some_and(|r| !passes(self.world, r))
+                    .is_some_and(|r| !passes(self.world, r, true))
             };
             let mut any = false;
             let mut made = Vec::new();

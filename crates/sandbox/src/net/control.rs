@@ -99,7 +99,7 @@ pub fn sessions(state: &State) -> Vec<SessionRow> {
                 Cond::Ok => None,
                 Cond::Explicit(why, _) | Cond::Silent(why, _) => Some(why.text().to_owned()),
             };
-            let count = |end: End| now.map_or(0, |n| n.rib_in[end.i()].len() as u32);
+            let count = |end: End| look.received(s, end).len() as u32;
             SessionRow {
                 id: s.name.clone(),
                 kind: s.kind,

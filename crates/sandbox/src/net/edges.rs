@@ -246,6 +246,8 @@ impl Builder<'_> {
                 asn: n.asn,
             };
             let s = Session {
+                // AWS notices its own failures at once.
+                bfd: true,
                 allowed: a.allowed_prefixes.clone(),
                 ..plain(
                     format!("assoc:{}:{}", a.dxgw, a.vgw),

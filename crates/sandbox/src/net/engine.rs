@@ -27,7 +27,7 @@ pub struct SessionNow {
     pub up: [bool; 2],
     pub since: [SimTime; 2],
     pub established_at: SimTime,
-    /// Counts establishments: messages of an earlier life are dropped.
+    /// Unique to this establishment: messages of an earlier life are dropped.
     pub epoch: u64,
     pending_up: Option<SimTime>,
     pending_down: [Option<SimTime>; 2],
@@ -433,12 +433,14 @@ impl Sim<'_> {
         for end in End::BOTH {
             self.fall(key, end);
         }
+        self.net.epochs += 1;
+        let epoch = self.net.epochs;
         if let Some(n) = self.net.sessions.get_mut(key) {
             n.pending_up = None;
             n.up = [true, true];
             n.since = [now; 2];
             n.established_at = now;
-            n.epoch += 1;
+            n.epoch = epoch;
             n.blocked_until = None;
             n.held.clear();
             n.updates = [0; 2];

@@ -1,7 +1,8 @@
 //! Reading the simulation: what a speaker knows, what a link carries, what keeps a session down.
 
 use super::NetState;
-use super::rib::{Candidate, Route};
+use super::engine::SessionNow;
+use super::rib::{self, Candidate, Route};
 use super::topology::{End, Node, NodeKind, Session, Why};
 use super::world::NetWorld;
 use crate::state::State;
@@ -131,9 +132,9 @@ impl<'a> Look<'a> {
             let Some(end) = s.end_of(&node.key).filter(|e| n.up[e.i()]) else {
                 continue;
             };
-            for route in n.rib_in[end.i()].values() {
+            for route in accepted(node, s, n, end) {
                 all.entry(route.prefix).or_default().push(Candidate {
-                    route: route.clone(),
+                    route,
                     session: Some((s, end)),
                     towards: None,
                     vxc: s.vxc.as_deref(),
@@ -144,6 +145,15 @@ impl<'a> Look<'a> {
         all
     }
 
+    /// The routes that one end of a session has accepted from the other.
+    pub fn received(self, s: &'a Session, end: End) -> Vec<Route> {
+        let node = self.net.topo.nodes.get(&s.side(end).node);
+        match (node, self.net.sessions.get(&s.key)) {
+            (Some(node), Some(now)) => accepted(node, s, now, end).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// The sessions of a speaker, with its end of each.
     pub fn sessions(self, node: &str) -> impl Iterator<Item = (&'a Session, End)> {
         self.net
@@ -152,4 +162,25 @@ impl<'a> Look<'a> {
             .values()
             .filter_map(move |s| s.end_of(node).map(|e| (s, e)))
     }
+}
+
+/// What a speaker takes of what it has heard on a session.
+fn accepted<'a>(
+    node: &'a Node,
+    s: &'a Session,
+    now: &'a SessionNow,
+    end: End,
+) -> impl Iterator<Item = Route> {
+    let med_in = s
+        .mcr
+        .as_ref()
+        .filter(|_| end == End::B)
+        .and_then(|m| m.med_in);
+    now.rib_in[end.i()]
+        .values()
+        .filter(move |r| rib::accepts(node, s, r))
+        .map(move |r| Route {
+            med: med_in.or(r.med),
+            ..r.clone()
+        })
 }

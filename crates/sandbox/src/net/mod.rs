@@ -38,9 +38,10 @@ mod lab;
 mod tests;
 
 pub use answers::{
-    circuit_peers, circuit_routes, effective_routes, er_connected, gateway_advertised,
-    gateway_learned, gateway_peers, ipsec_since, ipsec_status, mcr_bgp_routes, mcr_ip_routes,
-    mcr_neighbor_routes, mcr_sessions, propagated, tunnel, vif_bgp_since, vif_bgp_up, vif_routes,
+    circuit_linked, circuit_peers, circuit_routes, effective_routes, er_connected,
+    gateway_advertised, gateway_learned, gateway_peers, ipsec_since, ipsec_status, mcr_bgp_routes,
+    mcr_ip_routes, mcr_neighbor_routes, mcr_sessions, propagated, tunnel, vif_bgp_since,
+    vif_bgp_up, vif_routes,
 };
 pub use control::*;
 use view::View;
@@ -107,6 +108,8 @@ pub struct NetState {
     fabric_target: BTreeMap<String, engine::FabricTable>,
     vgw_fib: BTreeMap<String, engine::VgwTable>,
     vgw_target: BTreeMap<String, engine::VgwTable>,
+    /// Establishments so far, of all sessions.
+    epochs: u64,
     /// The network's own events change no cloud: the refresh after them has nothing to compare.
     own_event: bool,
 }

@@ -217,21 +217,28 @@ fn outgoing(node: &Node, to: &Session, end: End, c: &Candidate<'_>, sim: Look<'_
 }
 
 /// Everything that `node` announces on a session.
-pub fn export<'a>(sim: Look<'a>, node: &'a Node, to: &Session, end: End) -> Table {
+pub fn export(
+    sim: Look<'_>,
+    node: &Node,
+    all: &BTreeMap<Ipv4Net, Vec<Candidate<'_>>>,
+    to: &Session,
+    end: End,
+) -> Table {
     let mut out = Table::new();
-    for (prefix, candidates) in sim.candidates(node) {
+    for (prefix, candidates) in all {
         let chosen = if matches!(node.kind, NodeKind::Mcr { .. }) {
             // A router that learned a prefix from two neighbours offers each the other's route (lab.md: "MCR will
             // advertise all prefixes received from one VXC to all other VXCs").
             let offer: Vec<Candidate<'_>> = candidates
-                .into_iter()
+                .iter()
                 .filter(|c| eligible(node, to, c, sim))
+                .cloned()
                 .collect();
             best(node, &offer)
                 .first()
                 .map(|c| outgoing(node, to, end, c, sim))
         } else {
-            best(node, &candidates)
+            best(node, candidates)
                 .first()
                 .filter(|c| eligible(node, to, c, sim))
                 .map(|c| outgoing(node, to, end, c, sim))
@@ -243,7 +250,7 @@ pub fn export<'a>(sim: Look<'a>, node: &'a Node, to: &Session, end: End) -> Tabl
             if !internal && peer.asn != MSEE_ASN && route.as_path.contains(&peer.asn) {
                 continue;
             }
-            out.insert(prefix, route);
+            out.insert(*prefix, route);
         }
     }
     out

@@ -334,10 +334,16 @@ pub fn gateway_subnet_udr(vnet: &Vnet, to: Ipv4Addr) -> Option<&Udr> {
         })
 }
 
-/// Whether an appliance that such a route names passes packets on.
-pub fn passes(world: &NetWorld, udr: &Udr) -> bool {
+/// Whether the appliance that such a route names passes packets on; with `bgp`, whether it does so for BGP too.
+pub fn passes(world: &NetWorld, udr: &Udr, bgp: bool) -> bool {
     udr.next_hop_type == "VirtualAppliance"
-        && udr
-            .next_hop
-            .is_some_and(|a| world.forwarding_appliances.contains(&a))
+        && udr.next_hop.is_some_and(|a| {
+            forwards(world, a) && !(bgp && world.filtering_appliances.contains(&a))
+        })
+}
+
+/// Whether an appliance forwards ordinary packets.
+pub fn forwards(world: &NetWorld, appliance: Ipv4Addr) -> bool {
+    world.forwarding_appliances.contains(&appliance)
+        || world.filtering_appliances.contains(&appliance)
 }

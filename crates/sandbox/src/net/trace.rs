@@ -231,7 +231,7 @@ impl<'a> Tracer<'a> {
             "VirtualAppliance" => {
                 let passes = first
                     .next_hop
-                    .is_some_and(|a| self.look.world.forwarding_appliances.contains(&a));
+                    .is_some_and(|a| topology::forwards(self.look.world, a));
                 if passes {
                     self.gateways(vnet, None, walk, host);
                 } else {
@@ -346,7 +346,7 @@ impl<'a> Tracer<'a> {
             return;
         };
         match topology::gateway_subnet_udr(vnet, self.to) {
-            Some(udr) if !topology::passes(self.look.world, udr) => {
+            Some(udr) if !topology::passes(self.look.world, udr, false) => {
                 let reason = format!(
                     "route {} ({}) on GatewaySubnet sends it to what drops it",
                     udr.name, udr.prefix

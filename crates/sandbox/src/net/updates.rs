@@ -15,6 +15,7 @@ impl Sim<'_> {
         let Some(speaker) = self.net.topo.nodes.get(node) else {
             return;
         };
+        let all = self.look().candidates(speaker);
         let mut changes = Vec::new();
         for (key, n) in &self.net.sessions {
             let Some(s) = self.net.topo.sessions.get(key) else {
@@ -23,7 +24,7 @@ impl Sim<'_> {
             let Some(end) = s.end_of(node).filter(|e| n.up[e.i()]) else {
                 continue;
             };
-            let wanted = rib::export(self.look(), speaker, s, end);
+            let wanted = rib::export(self.look(), speaker, &all, s, end);
             let sent = &n.rib_out[end.i()];
             if wanted == *sent {
                 continue;
@@ -86,25 +87,14 @@ impl Sim<'_> {
             });
             return;
         }
-        let med_in = s
-            .mcr
-            .as_ref()
-            .filter(|_| to == End::B)
-            .and_then(|m| m.med_in);
         let table = &mut n.rib_in[to.i()];
         for p in withdraw {
             table.remove(&p);
         }
-        for mut r in announce {
-            if rib::accepts(&node, &s, &r) {
-                if med_in.is_some() {
-                    r.med = med_in;
-                }
-                table.insert(r.prefix, r);
-            } else {
-                // What was known before is replaced all the same (RFC 4271 §3.1).
-                table.remove(&r.prefix);
-            }
+        // Kept as heard; what the speaker makes of it is decided when it is read, so that a change of policy counts at
+        // once (route refresh, RFC 2918).
+        for r in announce {
+            table.insert(r.prefix, r);
         }
         // Limits are for what customers send: not between an MSEE and its gateways, nor within AWS.
         let customer = match s.kind {

@@ -72,8 +72,10 @@ pub struct NetWorld {
     pub er_underlay: Ipv4Addr,
     /// Addresses that answer inside AWS before a VGW, one per parallel path; Direct Connect shows the first.
     pub aws_underlay_hops: Vec<Ipv4Addr>,
-    /// Network virtual appliances that forward packets; any other one drops them (lab.md, bonus exercise).
+    /// Network virtual appliances that forward all packets; any other one drops them (lab.md, bonus exercise).
     pub forwarding_appliances: Vec<Ipv4Addr>,
+    /// Appliances that forward packets but for BGP between the gateways.
+    pub filtering_appliances: Vec<Ipv4Addr>,
     pub extra_routes: Vec<ExtraRoute>,
 }
 
@@ -105,6 +107,7 @@ impl Default for NetWorld {
                 Ipv4Addr::new(169, 254, 255, 53),
             ],
             forwarding_appliances: Vec::new(),
+            filtering_appliances: Vec::new(),
             extra_routes: Vec::new(),
         }
     }

@@ -37,19 +37,15 @@ fn vif_sessions<'a>(look: Look<'a>, vif: &str) -> impl Iterator<Item = (&'a Sess
 /// Routes accepted from (`true`) or advertised to (`false`) the customer on a VIF.
 pub fn vif_routes(state: &State, vif: &str, accepted: bool) -> Vec<Row> {
     vif_sessions(Look::at(state), vif)
-        .filter_map(|(s, look)| look.net.sessions.get(&s.key).map(|n| (s, n)))
-        .flat_map(|(s, n)| {
-            let i = End::A.i();
-            let table = if accepted {
-                &n.rib_in[i]
+        .flat_map(|(s, look)| {
+            let (table, source) = if accepted {
+                (look.received(s, End::A), s.b.address)
             } else {
-                &n.rib_out[i]
+                let now = look.net.sessions.get(&s.key);
+                let sent = now.map(|n| n.rib_out[End::A.i()].values().cloned().collect());
+                (sent.unwrap_or_default(), s.a.address)
             };
-            let source = if accepted { s.b.address } else { s.a.address };
-            table
-                .values()
-                .map(move |r| sent(r, source, 0))
-                .collect::<Vec<_>>()
+            table.iter().map(|r| sent(r, source, 0)).collect::<Vec<_>>()
         })
         .collect()
 }
@@ -64,19 +60,19 @@ pub fn tunnel(state: &State, vpn_connection: &str, outside: Ipv4Addr) -> Option<
         .values()
         .find(|t| t.vpn_connection == vpn_connection && t.outside == outside)?;
     let now = look.net.tunnels.get(&t.key)?;
-    let bgp = look
+    let session = look
         .net
         .topo
         .sessions
         .values()
-        .find(|s| s.tunnel.as_ref() == Some(&t.key))
-        .and_then(|s| look.net.sessions.get(&s.key));
+        .find(|s| s.tunnel.as_ref() == Some(&t.key));
+    let bgp = session.and_then(|s| look.net.sessions.get(&s.key));
     // Moves with any change of IKE, IPsec or BGP (aws.md §2.5).
     let since = bgp.map_or(now.since[0], |b| b.since[0].max(now.since[0]));
     Some(TunnelState {
         ipsec_up: now.up[0],
         bgp_up: bgp.is_some_and(|b| b.up[0]),
-        accepted_routes: bgp.map_or(0, |b| b.rib_in[0].len() as u32),
+        accepted_routes: session.map_or(0, |s| look.received(s, End::A).len() as u32),
         since,
     })
 }

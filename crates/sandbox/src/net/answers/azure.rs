@@ -6,7 +6,7 @@ use crate::net::look::Look;
 use crate::net::rib::{self, Candidate};
 use crate::net::table::{EffectiveRoute, Learned, PeerRow, Row, SessionState};
 use crate::net::topology::{self, End, Node, NodeKind, Session, SessionKind};
-use crate::net::view::Port;
+use crate::net::view::{FarEnd, Port};
 use crate::state::State;
 use crate::time::SimTime;
 use std::net::Ipv4Addr;
@@ -65,6 +65,37 @@ pub fn circuit_routes(state: &State, circuit: &str, port: Port) -> Vec<Row> {
         rows.extend(here.into_iter().map(|(_, _, row)| row));
     }
     rows
+}
+
+/// Whether a router answers on a circuit's port, BGP or not: a live VXC leads to it with the peering's VLAN and the
+/// customer's address (for ARP tables).
+pub fn circuit_linked(state: &State, circuit: &str, port: Port) -> bool {
+    let look = Look::at(state);
+    let circuit = circuit.to_lowercase();
+    let Some(c) = look
+        .net
+        .view
+        .azure
+        .circuits
+        .iter()
+        .find(|c| c.id == circuit)
+    else {
+        return false;
+    };
+    let Some(p) = &c.peering else { return false };
+    let net = match port {
+        Port::Primary => p.primary,
+        Port::Secondary => p.secondary,
+    };
+    look.net.view.megaport.vxcs.iter().any(|v| {
+        !v.shutdown
+            && !look.net.down_links.contains(&format!("vxc:{}", v.uid))
+            && matches!(&v.far, FarEnd::Azure { service_key, port: q } if *service_key == c.service_key && *q == port)
+            && v.interfaces.iter().any(|i| {
+                i.vlan == Some(p.vlan)
+                    && i.addresses.iter().any(|a| a.addr() == topology::host(net, 1))
+            })
+    })
 }
 
 /// BGP neighbours of a circuit's port (`routeTablesSummary`): the customer's router, then the gateway instances.

@@ -69,7 +69,7 @@ pub(super) fn peer(look: Look<'_>, s: &Session, end: End) -> PeerRow {
         asn: far.asn,
         state,
         since: now.map_or(look.now, |n| n.since[i]),
-        routes_received: now.map_or(0, |n| n.rib_in[i].len() as u32),
+        routes_received: look.received(s, end).len() as u32,
         messages_sent: keepalives + now.map_or(0, |n| n.updates[i]),
         messages_received: keepalives + now.map_or(0, |n| n.updates[end.other().i()]),
     }

@@ -15,7 +15,9 @@ use crate::time::SimTime;
 use crate::world::World;
 use std::net::Ipv4Addr;
 
+mod failures;
 mod lab_tables;
+mod worlds;
 
 pub fn start(view: View) -> State {
     start_in(World::default(), view)
