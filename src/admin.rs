@@ -25,12 +25,18 @@ impl Admin {
 
     /// Adds metric families.
     pub fn register(&self, f: impl FnOnce(&mut Registry)) {
-        f(&mut self.registry.write().unwrap_or_else(PoisonError::into_inner));
+        f(&mut self
+            .registry
+            .write()
+            .unwrap_or_else(PoisonError::into_inner));
     }
 
     fn metrics(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
-        encode(&mut text, &self.registry.read().unwrap_or_else(PoisonError::into_inner))?;
+        encode(
+            &mut text,
+            &self.registry.read().unwrap_or_else(PoisonError::into_inner),
+        )?;
         Ok(text)
     }
 
@@ -44,7 +50,10 @@ impl Admin {
                     if ready.ready.load(Ordering::Acquire) {
                         (StatusCode::OK, "ok\n")
                     } else {
-                        (StatusCode::SERVICE_UNAVAILABLE, "caches are not filled yet\n")
+                        (
+                            StatusCode::SERVICE_UNAVAILABLE,
+                            "caches are not filled yet\n",
+                        )
                     }
                 }),
             )
@@ -52,7 +61,14 @@ impl Admin {
                 "/metrics",
                 get(move || async move {
                     match metrics.metrics() {
-                        Ok(text) => ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response(),
+                        Ok(text) => (
+                            [(
+                                header::CONTENT_TYPE,
+                                "application/openmetrics-text; version=1.0.0; charset=utf-8",
+                            )],
+                            text,
+                        )
+                            .into_response(),
                         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
                     }
                 }),

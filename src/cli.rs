@@ -52,7 +52,11 @@ pub struct Run {
     pub admin_address: SocketAddr,
 
     /// Log filter in the syntax of tracing-subscriber's EnvFilter.
-    #[arg(long, env = "CAUSEWAY_LOG", default_value = "info,kube=warn,hyper=warn")]
+    #[arg(
+        long,
+        env = "CAUSEWAY_LOG",
+        default_value = "info,kube=warn,hyper=warn"
+    )]
     pub log: String,
 
     /// `json` (one object a line) or `text`.

@@ -26,7 +26,11 @@ pub struct Terms {
 
 impl Default for Terms {
     fn default() -> Self {
-        Self { duration: Duration::from_secs(15), margin: Duration::from_secs(5), renew_every: Duration::from_secs(2) }
+        Self {
+            duration: Duration::from_secs(15),
+            margin: Duration::from_secs(5),
+            renew_every: Duration::from_secs(2),
+        }
     }
 }
 
@@ -42,7 +46,8 @@ pub enum Step {
 /// Decides. `unchanged_for` is how long this process has seen the same (holder, renew time): the holder's clock is never
 /// compared with ours.
 pub fn evaluate(spec: &LeaseSpec, identity: &str, unchanged_for: Duration) -> Step {
-    let duration = Duration::from_secs(u64::try_from(spec.lease_duration_seconds.unwrap_or(15)).unwrap_or(15));
+    let duration =
+        Duration::from_secs(u64::try_from(spec.lease_duration_seconds.unwrap_or(15)).unwrap_or(15));
     match spec.holder_identity.as_deref() {
         None | Some("") => Step::Acquire,
         Some(holder) if holder == identity => Step::Renew,
@@ -61,12 +66,20 @@ pub struct Leadership {
 impl Leadership {
     /// For runs without leader election.
     pub fn always() -> Self {
-        Self { until: Arc::default(), always: true }
+        Self {
+            until: Arc::default(),
+            always: true,
+        }
     }
 
     /// No await and no network: checked right before a request is sent.
     pub fn holds(&self) -> bool {
-        self.always || self.until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|t| Instant::now() < t)
+        self.always
+            || self
+                .until
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .is_some_and(|t| Instant::now() < t)
     }
 
     fn set(&self, until: Option<Instant>) {
@@ -85,10 +98,24 @@ pub struct Elector {
 }
 
 impl Elector {
-    pub fn new(client: Client, namespace: &str, identity: String, terms: Terms) -> (Self, Leadership, watch::Receiver<bool>) {
-        let leadership = Leadership { until: Arc::default(), always: false };
+    pub fn new(
+        client: Client,
+        namespace: &str,
+        identity: String,
+        terms: Terms,
+    ) -> (Self, Leadership, watch::Receiver<bool>) {
+        let leadership = Leadership {
+            until: Arc::default(),
+            always: false,
+        };
         let (held, receiver) = watch::channel(false);
-        let elector = Self { api: Api::namespaced(client, namespace), identity, terms, leadership: leadership.clone(), held };
+        let elector = Self {
+            api: Api::namespaced(client, namespace),
+            identity,
+            terms,
+            leadership: leadership.clone(),
+            held,
+        };
         (elector, leadership, receiver)
     }
 
@@ -105,7 +132,9 @@ impl Elector {
             match tokio::time::timeout(self.terms.margin, self.step(&mut seen)).await {
                 Ok(Ok(true)) => {
                     // Counted from before the request: the server may have taken it at once.
-                    self.leadership.set(Some(before + self.terms.duration.saturating_sub(self.terms.margin)));
+                    self.leadership.set(Some(
+                        before + self.terms.duration.saturating_sub(self.terms.margin),
+                    ));
                     if !*self.held.borrow() {
                         info!(identity = %self.identity, "leading");
                         self.held.send_replace(true);
@@ -128,10 +157,16 @@ impl Elector {
     }
 
     /// One look and, where due, one write. `true`: held.
-    async fn step(&self, seen: &mut Option<(Option<String>, Option<MicroTime>, Instant)>) -> Result<bool, kube::Error> {
+    async fn step(
+        &self,
+        seen: &mut Option<(Option<String>, Option<MicroTime>, Instant)>,
+    ) -> Result<bool, kube::Error> {
         let Some(mut lease) = self.api.get_opt(LEASE_NAME).await? else {
             let lease = Lease {
-                metadata: ObjectMeta { name: Some(LEASE_NAME.to_owned()), ..ObjectMeta::default() },
+                metadata: ObjectMeta {
+                    name: Some(LEASE_NAME.to_owned()),
+                    ..ObjectMeta::default()
+                },
                 spec: Some(self.spec(None)),
             };
             return match self.api.create(&PostParams::default(), &lease).await {
@@ -142,17 +177,25 @@ impl Elector {
         };
         let spec = lease.spec.clone().unwrap_or_default();
         let now = Instant::now();
-        let same = seen.as_ref().is_some_and(|(h, r, _)| *h == spec.holder_identity && *r == spec.renew_time);
+        let same = seen
+            .as_ref()
+            .is_some_and(|(h, r, _)| *h == spec.holder_identity && *r == spec.renew_time);
         if !same {
             *seen = Some((spec.holder_identity.clone(), spec.renew_time.clone(), now));
         }
-        let unchanged_for = seen.as_ref().map_or(Duration::ZERO, |(_, _, since)| now.duration_since(*since));
+        let unchanged_for = seen
+            .as_ref()
+            .map_or(Duration::ZERO, |(_, _, since)| now.duration_since(*since));
         if evaluate(&spec, &self.identity, unchanged_for) == Step::Wait {
             return Ok(false);
         }
         lease.spec = Some(self.spec(Some(&spec)));
         // The resource version in the object makes a second writer lose.
-        match self.api.replace(LEASE_NAME, &PostParams::default(), &lease).await {
+        match self
+            .api
+            .replace(LEASE_NAME, &PostParams::default(), &lease)
+            .await
+        {
             Ok(_) => Ok(true),
             Err(kube::Error::Api(s)) if s.is_conflict() => Ok(false),
             Err(e) => Err(e),
@@ -165,9 +208,19 @@ impl Elector {
         LeaseSpec {
             holder_identity: Some(self.identity.clone()),
             lease_duration_seconds: i32::try_from(self.terms.duration.as_secs()).ok(),
-            acquire_time: if renewing { old.and_then(|o| o.acquire_time.clone()) } else { Some(now.clone()) },
+            acquire_time: if renewing {
+                old.and_then(|o| o.acquire_time.clone())
+            } else {
+                Some(now.clone())
+            },
             renew_time: Some(now),
-            lease_transitions: old.map_or(Some(0), |o| if renewing { o.lease_transitions } else { Some(o.lease_transitions.unwrap_or(0) + 1) }),
+            lease_transitions: old.map_or(Some(0), |o| {
+                if renewing {
+                    o.lease_transitions
+                } else {
+                    Some(o.lease_transitions.unwrap_or(0) + 1)
+                }
+            }),
             ..LeaseSpec::default()
         }
     }
@@ -175,15 +228,25 @@ impl Elector {
     /// Lets go, so that a successor need not wait for the Lease to run out. Best effort.
     async fn release(&self) {
         let work = async {
-            let Some(mut lease) = self.api.get_opt(LEASE_NAME).await? else { return Ok(()) };
-            if lease.spec.as_ref().and_then(|s| s.holder_identity.as_deref()) != Some(self.identity.as_str()) {
+            let Some(mut lease) = self.api.get_opt(LEASE_NAME).await? else {
+                return Ok(());
+            };
+            if lease
+                .spec
+                .as_ref()
+                .and_then(|s| s.holder_identity.as_deref())
+                != Some(self.identity.as_str())
+            {
                 return Ok(());
             }
             if let Some(spec) = lease.spec.as_mut() {
                 spec.holder_identity = Some(String::new());
                 spec.renew_time = Some(MicroTime(Timestamp::now()));
             }
-            self.api.replace(LEASE_NAME, &PostParams::default(), &lease).await.map(|_| ())
+            self.api
+                .replace(LEASE_NAME, &PostParams::default(), &lease)
+                .await
+                .map(|_| ())
         };
         match tokio::time::timeout(self.terms.margin, work).await {
             Ok(Ok(())) => info!(identity = %self.identity, "the Lease is released"),
@@ -198,7 +261,11 @@ mod tests {
     use super::*;
 
     fn lease(holder: Option<&str>) -> LeaseSpec {
-        LeaseSpec { holder_identity: holder.map(str::to_owned), lease_duration_seconds: Some(15), ..LeaseSpec::default() }
+        LeaseSpec {
+            holder_identity: holder.map(str::to_owned),
+            lease_duration_seconds: Some(15),
+            ..LeaseSpec::default()
+        }
     }
 
     #[test]
@@ -212,13 +279,20 @@ mod tests {
             (lease(Some("other")), s(15), Step::Wait),
             (lease(Some("other")), s(16), Step::Acquire),
         ] {
-            assert_eq!(evaluate(&spec, "me", unchanged), expected, "{spec:?} {unchanged:?}");
+            assert_eq!(
+                evaluate(&spec, "me", unchanged),
+                expected,
+                "{spec:?} {unchanged:?}"
+            );
         }
     }
 
     #[test]
     fn leadership_ends_by_itself() {
-        let l = Leadership { until: Arc::default(), always: false };
+        let l = Leadership {
+            until: Arc::default(),
+            always: false,
+        };
         assert!(!l.holds());
         l.set(Some(Instant::now() + Duration::from_secs(60)));
         assert!(l.holds());

@@ -51,7 +51,9 @@ pub struct Context {
 
 impl std::fmt::Debug for Context {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Context").field("cluster", &self.cluster).finish_non_exhaustive()
+        f.debug_struct("Context")
+            .field("cluster", &self.cluster)
+            .finish_non_exhaustive()
     }
 }
 
@@ -76,13 +78,23 @@ impl Context {
             || any(&self.stores.vpns, namespace, secret, except)
     }
 
-    pub fn interconnect(&self, namespace: &str, name: &str) -> Option<std::sync::Arc<HybridInterconnect>> {
-        self.stores.interconnects.get(&ObjectRef::new(name).within(namespace))
+    pub fn interconnect(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Option<std::sync::Arc<HybridInterconnect>> {
+        self.stores
+            .interconnects
+            .get(&ObjectRef::new(name).within(namespace))
     }
 
     /// The marks of an object. Its key is what people see in tags.
     pub fn marks(&self, key: &str, owner: &str) -> Marks {
-        Marks { cluster: self.cluster.clone(), owner: owner.to_owned(), object: key.to_owned() }
+        Marks {
+            cluster: self.cluster.clone(),
+            owner: owner.to_owned(),
+            object: key.to_owned(),
+        }
     }
 
     /// A function that puts an object into its controller's queue.
@@ -99,21 +111,46 @@ impl Context {
     ///
     /// # Errors
     /// When the object does not exist, or can not be read.
-    pub async fn object_ref_id(&self, namespace: &str, reference: Option<&ApiObjectRef>, field: &str) -> Result<Option<String>, Rejection> {
+    pub async fn object_ref_id(
+        &self,
+        namespace: &str,
+        reference: Option<&ApiObjectRef>,
+        field: &str,
+    ) -> Result<Option<String>, Rejection> {
         let Some(r) = reference else { return Ok(None) };
-        let no = |reason: &'static str, message: String, undecided: bool| Rejection { reason, message, undecided };
-        let (group, version) = r.api_version.split_once('/').unwrap_or(("", r.api_version.as_str()));
+        let no = |reason: &'static str, message: String, undecided: bool| Rejection {
+            reason,
+            message,
+            undecided,
+        };
+        let (group, version) = r
+            .api_version
+            .split_once('/')
+            .unwrap_or(("", r.api_version.as_str()));
         let gvk = GroupVersionKind::gvk(group, version, &r.kind);
         let what = format!("{} {} in namespace {namespace}", r.kind, r.name);
         let read = async {
             let (resource, _) = discovery::pinned_kind(&self.client, &gvk).await?;
-            let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &resource);
+            let api: Api<DynamicObject> =
+                Api::namespaced_with(self.client.clone(), namespace, &resource);
             api.get_opt(&r.name).await
         };
         match tokio::time::timeout(Duration::from_secs(20), read).await {
-            Err(_) => Err(no("Validating", format!("{field}: {what} could not be read in time"), true)),
-            Ok(Err(e)) => Err(no("ReferenceNotFound", format!("{field}: {what} could not be read: {e}"), false)),
-            Ok(Ok(None)) => Err(no("ReferenceNotFound", format!("{field}: {what} does not exist: create it, or correct the reference"), false)),
+            Err(_) => Err(no(
+                "Validating",
+                format!("{field}: {what} could not be read in time"),
+                true,
+            )),
+            Ok(Err(e)) => Err(no(
+                "ReferenceNotFound",
+                format!("{field}: {what} could not be read: {e}"),
+                false,
+            )),
+            Ok(Ok(None)) => Err(no(
+                "ReferenceNotFound",
+                format!("{field}: {what} does not exist: create it, or correct the reference"),
+                false,
+            )),
             Ok(Ok(Some(object))) => Ok(cloud_id(&object.data)),
         }
     }
@@ -122,14 +159,27 @@ impl Context {
     ///
     /// # Errors
     /// When the API server does not answer.
-    pub async fn look_at_keys(&self, env: &mut Env, graph: &Graph, meta: &ObjectMeta) -> Result<(), Rejection> {
-        let Some(slot) = graph.get("keys") else { return Ok(()) };
-        let Desired::KeysSecret { name, keys } = &slot.desired else { return Ok(()) };
-        let read = self.secrets.read(&env.namespace, name).await.map_err(|e| Rejection {
-            reason: "Validating",
-            message: format!("Secret {name} could not be read: {e}"),
-            undecided: true,
-        })?;
+    pub async fn look_at_keys(
+        &self,
+        env: &mut Env,
+        graph: &Graph,
+        meta: &ObjectMeta,
+    ) -> Result<(), Rejection> {
+        let Some(slot) = graph.get("keys") else {
+            return Ok(());
+        };
+        let Desired::KeysSecret { name, keys } = &slot.desired else {
+            return Ok(());
+        };
+        let read = self
+            .secrets
+            .read(&env.namespace, name)
+            .await
+            .map_err(|e| Rejection {
+                reason: "Validating",
+                message: format!("Secret {name} could not be read: {e}"),
+                undecided: true,
+            })?;
         let seen = read.map_or(Seen::Absent, |content| {
             let ours = meta.uid.as_ref().is_some_and(|uid| content.owners.contains(uid));
             let complete = keys.iter().all(|k| content.values.get(k).is_some_and(|v| !v.is_empty()));
@@ -157,5 +207,10 @@ impl Context {
 fn cloud_id(data: &serde_json::Value) -> Option<String> {
     let status = data.get("status")?.as_object()?;
     let text = |v: &serde_json::Value| v.as_str().filter(|s| !s.is_empty()).map(str::to_owned);
-    status.get("id").and_then(text).or_else(|| status.iter().find(|(k, v)| k.ends_with("ID") && v.is_string()).and_then(|(_, v)| text(v)))
+    status.get("id").and_then(text).or_else(|| {
+        status
+            .iter()
+            .find(|(k, v)| k.ends_with("ID") && v.is_string())
+            .and_then(|(_, v)| text(v))
+    })
 }

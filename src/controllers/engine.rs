@@ -47,15 +47,23 @@ impl From<kube::Error> for ReconcileError {
 /// Calls to the API server have an end, also when the client retries inside (kube.md §3).
 const KUBE_TIMEOUT: Duration = Duration::from_secs(20);
 
-pub(super) async fn bounded<T>(f: impl Future<Output = Result<T, kube::Error>>) -> Result<T, ReconcileError> {
-    tokio::time::timeout(KUBE_TIMEOUT, f).await.map_err(|_| ReconcileError::Timeout)?.map_err(ReconcileError::from)
+pub(super) async fn bounded<T>(
+    f: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, ReconcileError> {
+    tokio::time::timeout(KUBE_TIMEOUT, f)
+        .await
+        .map_err(|_| ReconcileError::Timeout)?
+        .map_err(ReconcileError::from)
 }
 
 /// Reconciles one object.
 ///
 /// # Errors
 /// Those of the API server; the caller retries.
-pub async fn reconcile<K: Managed>(object: Arc<K>, ctx: Arc<Context>) -> Result<Requeue, ReconcileError> {
+pub async fn reconcile<K: Managed>(
+    object: Arc<K>,
+    ctx: Arc<Context>,
+) -> Result<Requeue, ReconcileError> {
     let namespace = object.namespace().unwrap_or_default();
     let name = object.name_any();
     let key = format!("{} {namespace}/{name}", K::KIND);
@@ -87,8 +95,16 @@ fn forget(ctx: &Context, key: &str) {
 }
 
 /// Finalizer and owner ID, set once and together, before anything else. `true`: written, the watch brings it back.
-async fn adopt_object<K: Managed>(api: &Api<K>, object: &K, ctx: &Context, key: &str) -> Result<bool, ReconcileError> {
-    let has_owner = object.annotations().get(OWNER_ID_ANNOTATION).is_some_and(|v| !v.is_empty());
+async fn adopt_object<K: Managed>(
+    api: &Api<K>,
+    object: &K,
+    ctx: &Context,
+    key: &str,
+) -> Result<bool, ReconcileError> {
+    let has_owner = object
+        .annotations()
+        .get(OWNER_ID_ANNOTATION)
+        .is_some_and(|v| !v.is_empty());
     let has_finalizer = object.finalizers().iter().any(|f| f == FINALIZER);
     if has_owner && has_finalizer {
         return Ok(false);
@@ -97,16 +113,26 @@ async fn adopt_object<K: Managed>(api: &Api<K>, object: &K, ctx: &Context, key: 
     if !has_finalizer {
         finalizers.push(FINALIZER.to_owned());
     }
-    let mut metadata = json!({ "finalizers": finalizers, "resourceVersion": object.resource_version() });
+    let mut metadata =
+        json!({ "finalizers": finalizers, "resourceVersion": object.resource_version() });
     if !has_owner {
         // Not the UID: this must survive a restore from backup (design §2.1).
-        let id = object.uid().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+        let id = object
+            .uid()
+            .unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
         metadata["annotations"] = json!({ OWNER_ID_ANNOTATION: id });
     }
     let patch = json!({ "metadata": metadata });
-    match bounded(api.patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(&patch))).await {
+    match bounded(api.patch(
+        &object.name_any(),
+        &PatchParams::default(),
+        &Patch::Merge(&patch),
+    ))
+    .await
+    {
         Ok(_) => Ok(true),
-        Err(ReconcileError::Kube(e)) if matches!(&*e, kube::Error::Api(s) if s.is_conflict() || s.is_not_found()) => {
+        Err(ReconcileError::Kube(e)) if matches!(&*e, kube::Error::Api(s) if s.is_conflict() || s.is_not_found()) =>
+        {
             debug!(object = key, "changed meanwhile");
             ctx.memos.forget_latest(key);
             Ok(true)
@@ -129,18 +155,32 @@ async fn step<K: Managed>(
     let prepared = K::prepare(object, ctx, key, now, deleting).await?;
     let prepared = match prepared {
         Ok(p) => p,
-        Err(rejection) => return reject(api, object, ctx, key, deleting, memo, &policy, &records, &rejection).await,
+        Err(rejection) => {
+            return reject(
+                api, object, ctx, key, deleting, memo, &policy, &records, &rejection,
+            )
+            .await;
+        }
     };
     hold_secrets(ctx, object, &prepared).await;
     look_at_operations(ctx, &prepared.env, memo).await;
     let mut observed = observe(&prepared.env, &prepared.graph, &records);
-    observed.memos = memo.slots.iter().map(|(k, m)| (k.clone(), m.memo.clone())).collect();
+    observed.memos = memo
+        .slots
+        .iter()
+        .map(|(k, m)| (k.clone(), m.memo.clone()))
+        .collect();
     // Our finalizer is on it and nothing is recorded: a new object, or one whose status was lost (api.md §3).
-    let wiped = object.common().is_none_or(|c| c.slots.is_empty()) && memo.wiped_possible(object.meta(), now);
+    let wiped = object.common().is_none_or(|c| c.slots.is_empty())
+        && memo.wiped_possible(object.meta(), now);
     observed.amnesia_since = wiped.then(|| *memo.first_seen.get_or_insert(now));
     settle_locks(ctx, key, &prepared, &observed, memo, now);
     observed.held = ctx.locks.held();
-    let mode = if deleting { Mode::TearDown } else { Mode::Converge };
+    let mode = if deleting {
+        Mode::TearDown
+    } else {
+        Mode::Converge
+    };
     let input = Input {
         graph: &prepared.graph,
         observed: &observed,
@@ -153,7 +193,14 @@ async fn step<K: Managed>(
     let plan = plan::plan(input);
     let mut records = records;
     for (slot, id) in &plan.adopt {
-        records.insert(slot.clone(), Record { id: Some(id.clone()), intent: None, seen: true });
+        records.insert(
+            slot.clone(),
+            Record {
+                id: Some(id.clone()),
+                intent: None,
+                seen: true,
+            },
+        );
         if let Some(m) = memo.slots.get_mut(slot) {
             m.memo.failures = 0;
             m.memo.failure = None;
@@ -163,13 +210,27 @@ async fn step<K: Managed>(
     for slot in &plan.forget {
         records.remove(slot);
         memo.slots.remove(slot);
-        ctx.locks.release(&Holder { owner: key.to_owned(), slot: slot.clone() });
+        ctx.locks.release(&Holder {
+            owner: key.to_owned(),
+            slot: slot.clone(),
+        });
     }
     let mut object = object.clone();
     let acted = if plan.actions.is_empty() {
         false
     } else {
-        act(api, &mut object, ctx, key, &prepared, &observed, &plan, &mut records, memo).await?
+        act(
+            api,
+            &mut object,
+            ctx,
+            key,
+            &prepared,
+            &observed,
+            &plan,
+            &mut records,
+            memo,
+        )
+        .await?
     };
     let links = K::links(&object, ctx, deleting).await?;
     let health = K::judge(&object, ctx, key, &prepared, &observed, &plan).await;
@@ -187,18 +248,34 @@ async fn step<K: Managed>(
         health: &health.verdicts,
         links: &links,
     });
-    let written = Written { conditions: &conditions, records: &records, plan: Some(&plan), graph: Some(&prepared.graph), observed: Some(&observed), prepared: Some(&prepared), health: Some(&health) };
+    let written = Written {
+        conditions: &conditions,
+        records: &records,
+        plan: Some(&plan),
+        graph: Some(&prepared.graph),
+        observed: Some(&observed),
+        prepared: Some(&prepared),
+        health: Some(&health),
+    };
     status::write(api, &object, ctx, key, &written).await?;
     let busy = !plan.done || acted;
     if busy {
         keep_busy(ctx, &prepared.env);
     }
-    let wait = if acted { ctx.accounts.pace().busy } else { plan.look_again.min(health.look_again.unwrap_or(plan.look_again)) };
+    let wait = if acted {
+        ctx.accounts.pace().busy
+    } else {
+        plan.look_again
+            .min(health.look_again.unwrap_or(plan.look_again))
+    };
     Ok(Requeue::requeue(wait.max(Duration::from_millis(10))))
 }
 
 /// Nothing can be planned: says why, and looks again.
-#[expect(clippy::too_many_arguments, reason = "the early end of one step, with all that it knows")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the early end of one step, with all that it knows"
+)]
 async fn reject<K: Managed>(
     api: &Api<K>,
     object: &Arc<K>,
@@ -210,7 +287,12 @@ async fn reject<K: Managed>(
     records: &BTreeMap<SlotId, Record>,
     rejection: &Rejection,
 ) -> Result<Requeue, ReconcileError> {
-    debug!(object = key, reason = rejection.reason, message = rejection.message, "not accepted");
+    debug!(
+        object = key,
+        reason = rejection.reason,
+        message = rejection.message,
+        "not accepted"
+    );
     if deleting && records.is_empty() && K::links(object, ctx, true).await?.is_empty() {
         // Nothing was ever made: there is nothing to wait for.
         return finish(api, object, ctx, key, &Prepared::empty()).await;
@@ -228,17 +310,43 @@ async fn reject<K: Managed>(
         links: &links,
     });
     if memo.last_rejection.as_ref() != Some(rejection) && !rejection.undecided {
-        event(ctx, &**object, EventType::Warning, rejection.reason, "Validate", &rejection.message).await;
+        event(
+            ctx,
+            &**object,
+            EventType::Warning,
+            rejection.reason,
+            "Validate",
+            &rejection.message,
+        )
+        .await;
         memo.last_rejection = Some(rejection.clone());
     }
-    let written = Written { conditions: &conditions, records, plan: None, graph: None, observed: None, prepared: None, health: None };
+    let written = Written {
+        conditions: &conditions,
+        records,
+        plan: None,
+        graph: None,
+        observed: None,
+        prepared: None,
+        health: None,
+    };
     status::write(api, object, ctx, key, &written).await?;
-    let wait = if rejection.undecided { ctx.accounts.pace().busy } else { ctx.timing.retry };
+    let wait = if rejection.undecided {
+        ctx.accounts.pace().busy
+    } else {
+        ctx.timing.retry
+    };
     Ok(Requeue::requeue(wait.max(Duration::from_millis(20))))
 }
 
 /// Everything is gone: Secrets are let go of, then the object.
-async fn finish<K: Managed>(api: &Api<K>, object: &K, ctx: &Arc<Context>, key: &str, _prepared: &Prepared) -> Result<Requeue, ReconcileError> {
+async fn finish<K: Managed>(
+    api: &Api<K>,
+    object: &K,
+    ctx: &Arc<Context>,
+    key: &str,
+    _prepared: &Prepared,
+) -> Result<Requeue, ReconcileError> {
     let namespace = object.namespace().unwrap_or_default();
     for secret in object.secrets() {
         if !ctx.secret_in_use(&namespace, &secret, key) {
@@ -248,9 +356,20 @@ async fn finish<K: Managed>(api: &Api<K>, object: &K, ctx: &Arc<Context>, key: &
             }
         }
     }
-    let left: Vec<&String> = object.finalizers().iter().filter(|f| *f != FINALIZER).collect();
-    let patch = json!({ "metadata": { "finalizers": left, "resourceVersion": object.resource_version() } });
-    match bounded(api.patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(&patch))).await {
+    let left: Vec<&String> = object
+        .finalizers()
+        .iter()
+        .filter(|f| *f != FINALIZER)
+        .collect();
+    let patch =
+        json!({ "metadata": { "finalizers": left, "resourceVersion": object.resource_version() } });
+    match bounded(api.patch(
+        &object.name_any(),
+        &PatchParams::default(),
+        &Patch::Merge(&patch),
+    ))
+    .await
+    {
         Ok(_) => info!(object = key, "everything is gone"),
         Err(ReconcileError::Kube(e)) if matches!(&*e, kube::Error::Api(s) if s.is_not_found()) => {}
         Err(ReconcileError::Kube(e)) if matches!(&*e, kube::Error::Api(s) if s.is_conflict()) => {
@@ -281,9 +400,16 @@ async fn hold_secrets<K: Managed>(ctx: &Context, object: &Arc<K>, _prepared: &Pr
 async fn look_at_operations(ctx: &Context, env: &Env, memo: &mut ObjectMemo) {
     let Some(azure) = &env.azure else { return };
     for (slot, m) in &mut memo.slots {
-        let Some(url) = m.operation_url.clone() else { continue };
+        let Some(url) = m.operation_url.clone() else {
+            continue;
+        };
         let id = ResourceId::new(m.object_id.clone().unwrap_or_default());
-        match azure.account.client.operation_status("operations.get", &id, &url).await {
+        match azure
+            .account
+            .client
+            .operation_status("operations.get", &id, &url)
+            .await
+        {
             Ok(OperationStatus::InProgress { .. }) => {}
             Ok(OperationStatus::Succeeded) => {
                 m.operation_url = None;
@@ -297,7 +423,9 @@ async fn look_at_operations(ctx: &Context, env: &Env, memo: &mut ObjectMemo) {
                 azure.account.poller.kick();
             }
             // It vanished, or is not readable: the resource tells.
-            Err(error) if error.is_transient() => debug!(%slot, %error, "an operation's status could not be read"),
+            Err(error) if error.is_transient() => {
+                debug!(%slot, %error, "an operation's status could not be read")
+            }
             Err(_) => m.operation_url = None,
         }
     }
@@ -312,18 +440,45 @@ fn failed(ctx: &Context, m: &mut SlotMemo, error: &CloudError) {
         m.memo.failures = m.memo.failures.saturating_add(1);
     }
     let doubled = timing.retry * 2u32.saturating_pow(m.memo.failures.saturating_sub(1).min(10));
-    let own = if blocked { ctx.accounts.pace().busy } else { doubled.min(timing.retry_max) };
+    let own = if blocked {
+        ctx.accounts.pace().busy
+    } else {
+        doubled.min(timing.retry_max)
+    };
     // The provider's wish, in its time.
-    let wait = error.retry_after().map_or(own, |r| ctx.scaled(r).max(if blocked { Duration::ZERO } else { own }));
+    let wait = error.retry_after().map_or(own, |r| {
+        ctx.scaled(r)
+            .max(if blocked { Duration::ZERO } else { own })
+    });
     m.memo.not_before = Some(now + jiff::SignedDuration::try_from(wait).unwrap_or_default());
     let quota = error.code.contains("LimitExceeded") || error.code.contains("Quota");
-    m.memo.failure = Some(Failure { message: error.to_string(), terminal: error.is_terminal(), auth: error.is_auth(), quota });
+    m.memo.failure = Some(Failure {
+        message: error.to_string(),
+        terminal: error.is_terminal(),
+        auth: error.is_auth(),
+        quota,
+    });
 }
 
 /// Frees what reads back settled, and takes what is observed to be settling (after a restart, say).
-fn settle_locks(ctx: &Context, key: &str, prepared: &Prepared, observed: &Observed, memo: &ObjectMemo, now: Timestamp) {
-    for slot in prepared.graph.slots.values().filter(|s| !s.imported && !s.locks.is_empty()) {
-        let holder = Holder { owner: key.to_owned(), slot: slot.id.clone() };
+fn settle_locks(
+    ctx: &Context,
+    key: &str,
+    prepared: &Prepared,
+    observed: &Observed,
+    memo: &ObjectMemo,
+    now: Timestamp,
+) {
+    for slot in prepared
+        .graph
+        .slots
+        .values()
+        .filter(|s| !s.imported && !s.locks.is_empty())
+    {
+        let holder = Holder {
+            owner: key.to_owned(),
+            slot: slot.id.clone(),
+        };
         let m = memo.slots.get(&slot.id);
         if m.is_some_and(|m| m.operation_url.is_some()) {
             continue;
@@ -334,14 +489,18 @@ fn settle_locks(ctx: &Context, key: &str, prepared: &Prepared, observed: &Observ
         let stale = acted.is_some_and(|a| observed.read_at.get(&slot.id).is_none_or(|r| *r <= a));
         match observed.seen.get(&slot.id) {
             Some(Seen::Present(p)) => match p.state {
-                State::Settling { .. } | State::Deleting => ctx.locks.observe_settling(&holder, &slot.locks),
+                State::Settling { .. } | State::Deleting => {
+                    ctx.locks.observe_settling(&holder, &slot.locks)
+                }
                 _ if stale => {}
                 _ if m.is_some_and(|m| m.deleting) && in_lag => {}
                 _ => {
                     ctx.locks.release(&holder);
                 }
             },
-            Some(Seen::Absent | Seen::Gone { .. }) if !stale && (m.is_some_and(|m| m.deleting) || !in_lag) => {
+            Some(Seen::Absent | Seen::Gone { .. })
+                if !stale && (m.is_some_and(|m| m.deleting) || !in_lag) =>
+            {
                 ctx.locks.release(&holder);
             }
             _ => {}
@@ -350,7 +509,10 @@ fn settle_locks(ctx: &Context, key: &str, prepared: &Prepared, observed: &Observ
 }
 
 /// Carries out the plan. Intents are stored before the first create; `true` when anything was sent.
-#[expect(clippy::too_many_arguments, reason = "the one place where everything meets")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the one place where everything meets"
+)]
 async fn act<K: Managed>(
     api: &Api<K>,
     object: &mut Arc<K>,
@@ -365,8 +527,13 @@ async fn act<K: Managed>(
     let now = Timestamp::now();
     let mut actions = Vec::new();
     for action in &plan.actions {
-        let Some(slot) = prepared.graph.slots.get(action.slot()) else { continue };
-        let holder = Holder { owner: key.to_owned(), slot: slot.id.clone() };
+        let Some(slot) = prepared.graph.slots.get(action.slot()) else {
+            continue;
+        };
+        let holder = Holder {
+            owner: key.to_owned(),
+            slot: slot.id.clone(),
+        };
         // Another object may have been quicker since the plan was made.
         if ctx.locks.acquire(&holder, &slot.locks).is_ok() {
             actions.push((action, slot, holder));
@@ -378,7 +545,11 @@ async fn act<K: Managed>(
     let mut intended = false;
     for (action, slot, _) in &actions {
         if matches!(action, Action::Create { .. } | Action::Confirm { .. }) {
-            let record = records.entry(slot.id.clone()).or_insert(Record { id: None, intent: None, seen: false });
+            let record = records.entry(slot.id.clone()).or_insert(Record {
+                id: None,
+                intent: None,
+                seen: false,
+            });
             record.intent = Some(now);
             record.seen = matches!(action, Action::Confirm { .. });
             intended = true;
@@ -410,7 +581,14 @@ async fn act<K: Managed>(
         async move {
             // No await between this look and the sending of the request.
             if !ctx.leadership.holds() {
-                let gone = CloudError::new(slot.provider, "leadership", slot.id.as_str(), Intent::Transient { retry_after: None }, "NotLeading", "leadership was lost");
+                let gone = CloudError::new(
+                    slot.provider,
+                    "leadership",
+                    slot.id.as_str(),
+                    Intent::Transient { retry_after: None },
+                    "NotLeading",
+                    "leadership was lost",
+                );
                 return Err(gone);
             }
             executor.run(action).await
@@ -428,9 +606,23 @@ async fn act<K: Managed>(
                 if matches!(action, Action::Release { .. }) {
                     ctx.locks.release(&holder);
                 }
-                let note = format!("{} of {} {} was accepted by {}", action.verb(), slot.noun, slot.desired.name().unwrap_or(slot.id.as_str()), slot.provider);
+                let note = format!(
+                    "{} of {} {} was accepted by {}",
+                    action.verb(),
+                    slot.noun,
+                    slot.desired.name().unwrap_or(slot.id.as_str()),
+                    slot.provider
+                );
                 if slot.provider != Provider::Kubernetes {
-                    event(ctx, &**object, EventType::Normal, past(action), action.verb(), &note).await;
+                    event(
+                        ctx,
+                        &**object,
+                        EventType::Normal,
+                        past(action),
+                        action.verb(),
+                        &note,
+                    )
+                    .await;
                 }
             }
             Err(error) if error.is_not_found() && matches!(action, Action::Delete { .. }) => {
@@ -440,14 +632,23 @@ async fn act<K: Managed>(
             Err(error) => {
                 warn!(object = key, slot = %slot.id, action = action.verb(), %error, request_id = error.request_id.as_deref(), "refused");
                 ctx.locks.release(&holder);
-                let first = m.memo.failure.as_ref().map(|f| f.message.clone()) != Some(error.to_string());
+                let first =
+                    m.memo.failure.as_ref().map(|f| f.message.clone()) != Some(error.to_string());
                 failed(ctx, m, &error);
                 if matches!(action, Action::Create { .. }) && error.sent == Sent::No {
                     // Surely not sent: nothing is ambiguous.
                     records.remove(&slot.id);
                 }
                 if first && !error.is_blocked() && !error.is_conflict() {
-                    event(ctx, &**object, EventType::Warning, "CloudCallFailed", action.verb(), &error.to_string()).await;
+                    event(
+                        ctx,
+                        &**object,
+                        EventType::Warning,
+                        "CloudCallFailed",
+                        action.verb(),
+                        &error.to_string(),
+                    )
+                    .await;
                 }
             }
         }
@@ -456,7 +657,13 @@ async fn act<K: Managed>(
     Ok(true)
 }
 
-fn accepted(m: &mut SlotMemo, records: &mut BTreeMap<SlotId, Record>, action: &Action, slot: &SlotId, done: Done) {
+fn accepted(
+    m: &mut SlotMemo,
+    records: &mut BTreeMap<SlotId, Record>,
+    action: &Action,
+    slot: &SlotId,
+    done: Done,
+) {
     let now = Timestamp::now();
     m.memo.failures = 0;
     m.memo.failure = None;
@@ -477,7 +684,9 @@ fn accepted(m: &mut SlotMemo, records: &mut BTreeMap<SlotId, Record>, action: &A
                 record.id = Some(id);
             }
         }
-        Action::Update { .. } | Action::Confirm { .. } | Action::Delete { .. } => m.memo.acted = Some(now),
+        Action::Update { .. } | Action::Confirm { .. } | Action::Delete { .. } => {
+            m.memo.acted = Some(now)
+        }
     }
 }
 
@@ -493,20 +702,34 @@ fn past(action: &Action) -> &'static str {
 }
 
 fn kick(env: &Env, touched: &[Provider]) {
-    if let Some(a) = env.azure.as_ref().filter(|_| touched.contains(&Provider::Azure)) {
+    if let Some(a) = env
+        .azure
+        .as_ref()
+        .filter(|_| touched.contains(&Provider::Azure))
+    {
         a.account.poller.kick();
     }
-    if let Some(a) = env.aws.as_ref().filter(|_| touched.contains(&Provider::Aws)) {
+    if let Some(a) = env
+        .aws
+        .as_ref()
+        .filter(|_| touched.contains(&Provider::Aws))
+    {
         a.account.poller.kick();
     }
-    if let Some(a) = env.megaport.as_ref().filter(|_| touched.contains(&Provider::Megaport)) {
+    if let Some(a) = env
+        .megaport
+        .as_ref()
+        .filter(|_| touched.contains(&Provider::Megaport))
+    {
         a.account.poller.kick();
     }
 }
 
 /// Polls at the busy pace while something is under way.
 fn keep_busy(ctx: &Context, env: &Env) {
-    let d = ctx.scaled(Duration::from_secs(60)).max(Duration::from_millis(500));
+    let d = ctx
+        .scaled(Duration::from_secs(60))
+        .max(Duration::from_millis(500));
     if let Some(a) = &env.azure {
         a.account.poller.busy_for(d);
     }
@@ -519,9 +742,22 @@ fn keep_busy(ctx: &Context, env: &Env) {
 }
 
 /// Publishes an Event; one that can not be published is only logged.
-pub(super) async fn event<K: Managed>(ctx: &Context, object: &K, type_: EventType, reason: &str, action: &str, note: &str) {
+pub(super) async fn event<K: Managed>(
+    ctx: &Context,
+    object: &K,
+    type_: EventType,
+    reason: &str,
+    action: &str,
+    note: &str,
+) {
     let note: String = note.chars().take(1000).collect();
-    let event = Event { type_, reason: reason.to_owned(), note: Some(note), action: action.to_owned(), secondary: None };
+    let event = Event {
+        type_,
+        reason: reason.to_owned(),
+        note: Some(note),
+        action: action.to_owned(),
+        secondary: None,
+    };
     if let Err(error) = bounded(ctx.recorder.publish(&event, &object.object_ref(&()))).await {
         debug!(%error, "an Event could not be published");
     }

@@ -69,7 +69,11 @@ impl Env {
         Self {
             now: Timestamp::UNIX_EPOCH,
             stale_after: Duration::ZERO,
-            marks: Marks { cluster: String::new(), owner: String::new(), object: String::new() },
+            marks: Marks {
+                cluster: String::new(),
+                owner: String::new(),
+                object: String::new(),
+            },
             namespace: String::new(),
             azure: None,
             aws: None,

@@ -7,15 +7,35 @@ use causeway_api::{DirectConnectLink, ExpressRouteLink, HybridInterconnect, VpnP
 use causeway_model::report::Rejection;
 use causeway_model::spec::{DirectConnect, ExpressRoute, Interconnect, Vpn};
 
-pub async fn express_route(_object: &ExpressRouteLink, _ctx: &Context, _env: &Env, _model: &ExpressRoute) -> Result<Option<Rejection>, Rejection> {
+pub async fn express_route(
+    _object: &ExpressRouteLink,
+    _ctx: &Context,
+    _env: &Env,
+    _model: &ExpressRoute,
+) -> Result<Option<Rejection>, Rejection> {
     Ok(None)
 }
-pub async fn direct_connect(_object: &DirectConnectLink, _ctx: &Context, _env: &Env, _model: &DirectConnect) -> Result<Option<Rejection>, Rejection> {
+pub async fn direct_connect(
+    _object: &DirectConnectLink,
+    _ctx: &Context,
+    _env: &Env,
+    _model: &DirectConnect,
+) -> Result<Option<Rejection>, Rejection> {
     Ok(None)
 }
-pub async fn vpn(_object: &VpnPair, _ctx: &Context, _env: &Env, _model: &Vpn) -> Result<Option<Rejection>, Rejection> {
+pub async fn vpn(
+    _object: &VpnPair,
+    _ctx: &Context,
+    _env: &Env,
+    _model: &Vpn,
+) -> Result<Option<Rejection>, Rejection> {
     Ok(None)
 }
-pub async fn interconnect(_object: &HybridInterconnect, _ctx: &Context, _env: &Env, _model: &Interconnect) -> Result<Option<Rejection>, Rejection> {
+pub async fn interconnect(
+    _object: &HybridInterconnect,
+    _ctx: &Context,
+    _env: &Env,
+    _model: &Interconnect,
+) -> Result<Option<Rejection>, Rejection> {
     Ok(None)
 }

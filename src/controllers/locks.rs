@@ -29,7 +29,10 @@ impl LockTable {
     /// The first key that another holder has.
     pub fn acquire(&self, holder: &Holder, keys: &[LockKey]) -> Result<(), LockKey> {
         let mut held = self.lock();
-        if let Some(busy) = keys.iter().find(|k| held.get(k).is_some_and(|h| h != holder)) {
+        if let Some(busy) = keys
+            .iter()
+            .find(|k| held.get(k).is_some_and(|h| h != holder))
+        {
             return Err(busy.clone());
         }
         for key in keys {
@@ -62,7 +65,10 @@ impl LockTable {
     /// Locks that the planner of `owner` must respect, with words for who holds them. A slot's own locks are listed too:
     /// the planner acts on a slot only when it is settled, and then nothing of its own is held.
     pub fn held(&self) -> BTreeMap<LockKey, String> {
-        self.lock().iter().map(|(k, h)| (k.clone(), format!("{} ({})", h.owner, h.slot))).collect()
+        self.lock()
+            .iter()
+            .map(|(k, h)| (k.clone(), format!("{} ({})", h.owner, h.slot)))
+            .collect()
     }
 }
 
@@ -71,7 +77,10 @@ mod tests {
     use super::*;
 
     fn holder(owner: &str, slot: &str) -> Holder {
-        Holder { owner: owner.to_owned(), slot: slot.into() }
+        Holder {
+            owner: owner.to_owned(),
+            slot: slot.into(),
+        }
     }
 
     #[test]
@@ -82,8 +91,14 @@ mod tests {
         let two = holder("VpnPair n/lab-vpn", "vpn-gateway");
         assert!(t.acquire(&one, &[a.clone()]).is_ok());
         assert_eq!(t.acquire(&two, &[b.clone(), a.clone()]), Err(a.clone()));
-        assert!(!t.held().contains_key(&b), "nothing is taken when one is busy");
-        assert!(t.acquire(&one, &[a.clone()]).is_ok(), "the holder may take it again");
+        assert!(
+            !t.held().contains_key(&b),
+            "nothing is taken when one is busy"
+        );
+        assert!(
+            t.acquire(&one, &[a.clone()]).is_ok(),
+            "the holder may take it again"
+        );
         assert!(t.release(&one));
         assert!(t.acquire(&two, &[b, a]).is_ok());
     }

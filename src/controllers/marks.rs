@@ -35,20 +35,28 @@ impl Marks {
 
     /// What the tags of a found object say.
     pub fn judge(&self, tags: &BTreeMap<String, String>) -> Ownership {
-        let Some(owner) = tags.get(OWNER_TAG) else { return Ownership::Unmarked };
+        let Some(owner) = tags.get(OWNER_TAG) else {
+            return Ownership::Unmarked;
+        };
         if *owner == self.owner {
             return match tags.get(CLUSTER_TAG) {
-                Some(c) if *c != self.cluster => Ownership::Foreign(format!("the same resource in another cluster ({c})")),
+                Some(c) if *c != self.cluster => {
+                    Ownership::Foreign(format!("the same resource in another cluster ({c})"))
+                }
                 _ => Ownership::Ours,
             };
         }
-        let whose = tags.get(OBJECT_TAG).cloned().unwrap_or_else(|| format!("the owner {owner}"));
+        let whose = tags
+            .get(OBJECT_TAG)
+            .cloned()
+            .unwrap_or_else(|| format!("the owner {owner}"));
         Ownership::Foreign(whose)
     }
 
     /// Whether tags carry our mark for exactly this slot: how an object without a unique name is found again.
     pub fn is_slot(&self, tags: &BTreeMap<String, String>, slot: &SlotId) -> bool {
-        tags.get(OWNER_TAG) == Some(&self.owner) && tags.get(SLOT_TAG).map(String::as_str) == Some(slot.as_str())
+        tags.get(OWNER_TAG) == Some(&self.owner)
+            && tags.get(SLOT_TAG).map(String::as_str) == Some(slot.as_str())
     }
 
     /// The token in a Megaport product's name: found with one list, without a tag read per product (megaport.md §6).
@@ -69,10 +77,15 @@ impl Marks {
     /// What a product's name says; `None` when it has no token of this slot.
     pub fn judge_product(&self, name: &str, slot: &SlotId) -> Option<Ownership> {
         let start = name.find(&self.token_stem(slot))?;
-        if name.get(start..).is_some_and(|rest| rest.starts_with(&self.token(slot))) {
+        if name
+            .get(start..)
+            .is_some_and(|rest| rest.starts_with(&self.token(slot)))
+        {
             Some(Ownership::Ours)
         } else {
-            Some(Ownership::Foreign("the same resource in another cluster".to_owned()))
+            Some(Ownership::Foreign(
+                "the same resource in another cluster".to_owned(),
+            ))
         }
     }
 }
@@ -91,21 +104,37 @@ mod tests {
     use super::*;
 
     fn marks(cluster: &str, owner: &str) -> Marks {
-        Marks { cluster: cluster.to_owned(), owner: owner.to_owned(), object: "ExpressRouteLink n/a".to_owned() }
+        Marks {
+            cluster: cluster.to_owned(),
+            owner: owner.to_owned(),
+            object: "ExpressRouteLink n/a".to_owned(),
+        }
     }
 
     #[test]
     fn another_cluster_with_the_same_owner_is_foreign() {
         let ours = marks("c1", "o1");
         let slot = SlotId::new("router-a");
-        assert_eq!(ours.judge(&ours.tags(&slot, &BTreeMap::new())), Ownership::Ours);
+        assert_eq!(
+            ours.judge(&ours.tags(&slot, &BTreeMap::new())),
+            Ownership::Ours
+        );
         let restored = marks("c2", "o1");
-        assert!(matches!(restored.judge(&ours.tags(&slot, &BTreeMap::new())), Ownership::Foreign(_)));
-        assert!(matches!(marks("c1", "o2").judge(&ours.tags(&slot, &BTreeMap::new())), Ownership::Foreign(_)));
+        assert!(matches!(
+            restored.judge(&ours.tags(&slot, &BTreeMap::new())),
+            Ownership::Foreign(_)
+        ));
+        assert!(matches!(
+            marks("c1", "o2").judge(&ours.tags(&slot, &BTreeMap::new())),
+            Ownership::Foreign(_)
+        ));
         assert_eq!(ours.judge(&BTreeMap::new()), Ownership::Unmarked);
         let name = ours.product_name("lab", &slot);
         assert_eq!(ours.judge_product(&name, &slot), Some(Ownership::Ours));
-        assert!(matches!(restored.judge_product(&name, &slot), Some(Ownership::Foreign(_))));
+        assert!(matches!(
+            restored.judge_product(&name, &slot),
+            Some(Ownership::Foreign(_))
+        ));
         assert_eq!(ours.judge_product(&name, &SlotId::new("router-b")), None);
     }
 }

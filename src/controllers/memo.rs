@@ -34,7 +34,10 @@ impl ObjectMemo {
     /// Whether records may have been lost: the object is older than a moment, and this process did not see its birth.
     pub fn wiped_possible(&mut self, meta: &ObjectMeta, now: Timestamp) -> bool {
         let born_here = *self.born_here.get_or_insert_with(|| {
-            let age = meta.creation_timestamp.as_ref().map(|t| now.duration_since(t.0));
+            let age = meta
+                .creation_timestamp
+                .as_ref()
+                .map(|t| now.duration_since(t.0));
             age.is_none_or(|a| a.as_secs() < 30)
         });
         !born_here
@@ -52,36 +55,65 @@ pub struct Memos {
 /// Resource versions of one kind can be compared as numbers (Kubernetes 1.35 made that a promise); what does not parse
 /// is taken as old.
 fn version<K: ResourceExt>(object: &K) -> u128 {
-    object.resource_version().and_then(|v| v.parse().ok()).unwrap_or(0)
+    object
+        .resource_version()
+        .and_then(|v| v.parse().ok())
+        .unwrap_or(0)
 }
 
 impl Memos {
     pub fn take(&self, key: &str) -> ObjectMemo {
-        self.objects.lock().unwrap_or_else(PoisonError::into_inner).remove(key).unwrap_or_default()
+        self.objects
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(key)
+            .unwrap_or_default()
     }
 
     pub fn put(&self, key: &str, memo: ObjectMemo) {
-        self.objects.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), memo);
+        self.objects
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key.to_owned(), memo);
     }
 
     pub fn forget(&self, key: &str) {
-        self.objects.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.objects
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(key);
         self.forget_latest(key);
     }
 
     pub fn forget_latest(&self, key: &str) {
-        self.latest.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.latest
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(key);
     }
 
     /// Remembers what a write of ours returned.
     pub fn wrote<K: Send + Sync + 'static>(&self, key: &str, object: Arc<K>) {
-        self.latest.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), object);
+        self.latest
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key.to_owned(), object);
     }
 
     /// The newer of what the watch brought and what this process wrote last.
-    pub fn freshest<K: ResourceExt + Send + Sync + 'static>(&self, key: &str, watched: Arc<K>) -> Arc<K> {
+    pub fn freshest<K: ResourceExt + Send + Sync + 'static>(
+        &self,
+        key: &str,
+        watched: Arc<K>,
+    ) -> Arc<K> {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(ours) = latest.get(key).cloned().and_then(|a| a.downcast::<K>().ok()) else { return watched };
+        let Some(ours) = latest
+            .get(key)
+            .cloned()
+            .and_then(|a| a.downcast::<K>().ok())
+        else {
+            return watched;
+        };
         if ours.uid() == watched.uid() && version(&*ours) > version(&*watched) {
             ours
         } else {

@@ -95,7 +95,15 @@ pub struct Health {
 
 /// A kind that the engine reconciles.
 pub trait Managed:
-    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Clone
+    + Debug
+    + PartialEq
+    + Serialize
+    + DeserializeOwned
+    + Send
+    + Sync
+    + 'static
 {
     const KIND: &'static str;
     const REPORT: report::Kind;
@@ -120,7 +128,11 @@ pub trait Managed:
     ) -> impl Future<Output = Result<Result<Prepared, Rejection>, ReconcileError>> + Send;
 
     /// Makes, changes and removes the links that the object owns; answers how they stand.
-    fn links(_object: &Arc<Self>, _ctx: &Arc<Context>, _deleting: bool) -> impl Future<Output = Result<Vec<LinkState>, ReconcileError>> + Send {
+    fn links(
+        _object: &Arc<Self>,
+        _ctx: &Arc<Context>,
+        _deleting: bool,
+    ) -> impl Future<Output = Result<Vec<LinkState>, ReconcileError>> + Send {
         async { Ok(Vec::new()) }
     }
 
@@ -130,5 +142,12 @@ pub trait Managed:
     }
 
     /// Judges sessions, routes and paths.
-    fn judge(object: &Arc<Self>, ctx: &Arc<Context>, key: &str, prepared: &Prepared, observed: &Observed, plan: &Plan) -> impl Future<Output = Health> + Send;
+    fn judge(
+        object: &Arc<Self>,
+        ctx: &Arc<Context>,
+        key: &str,
+        prepared: &Prepared,
+        observed: &Observed,
+        plan: &Plan,
+    ) -> impl Future<Output = Health> + Send;
 }

@@ -52,11 +52,21 @@ const SECRET_TTL: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// When the API server can not tell which cluster this is.
-pub async fn run(client: Client, wiring: Wiring, settings: Settings, leadership: Leadership, ready: impl Fn() + Send + Sync + 'static, stop: watch::Receiver<bool>) -> Result<(), kube::Error> {
+pub async fn run(
+    client: Client,
+    wiring: Wiring,
+    settings: Settings,
+    leadership: Leadership,
+    ready: impl Fn() + Send + Sync + 'static,
+    stop: watch::Receiver<bool>,
+) -> Result<(), kube::Error> {
     // Who we are towards the clouds: it stays when the operator is installed anew (design §2.1).
     let system: Namespace = Api::all(client.clone()).get("kube-system").await?;
     let secrets = SecretStore::new(client.clone(), SECRET_TTL);
-    let reporter = Reporter { controller: "causeway".to_owned(), instance: Some(settings.instance.clone()) };
+    let reporter = Reporter {
+        controller: "causeway".to_owned(),
+        instance: Some(settings.instance.clone()),
+    };
     let shared = Shared {
         cluster: system.uid().unwrap_or_default(),
         accounts: Arc::new(Accounts::new(wiring, secrets.clone())),
@@ -68,14 +78,25 @@ pub async fn run(client: Client, wiring: Wiring, settings: Settings, leadership:
         client,
     };
     let ready = Arc::new(ready);
-    let namespaces: Vec<Option<String>> = if settings.namespaces.is_empty() { vec![None] } else { settings.namespaces.iter().cloned().map(Some).collect() };
-    let runs = namespaces.into_iter().map(|ns| run_namespace(shared.clone(), ns, ready.clone(), stop.clone()));
+    let namespaces: Vec<Option<String>> = if settings.namespaces.is_empty() {
+        vec![None]
+    } else {
+        settings.namespaces.iter().cloned().map(Some).collect()
+    };
+    let runs = namespaces
+        .into_iter()
+        .map(|ns| run_namespace(shared.clone(), ns, ready.clone(), stop.clone()));
     futures::future::join_all(runs).await;
     Ok(())
 }
 
 /// References stay within a namespace, so each watched one has caches and controllers of its own.
-async fn run_namespace(shared: Shared, namespace: Option<String>, ready: Arc<impl Fn() + Send + Sync + 'static>, stop: watch::Receiver<bool>) {
+async fn run_namespace(
+    shared: Shared,
+    namespace: Option<String>,
+    ready: Arc<impl Fn() + Send + Sync + 'static>,
+    stop: watch::Receiver<bool>,
+) {
     let (interconnects, interconnects_w) = reflector::store();
     let (express_routes, express_routes_w) = reflector::store();
     let (direct_connects, direct_connects_w) = reflector::store();
@@ -84,7 +105,12 @@ async fn run_namespace(shared: Shared, namespace: Option<String>, ready: Arc<imp
     let (wake_er, woken_er) = mpsc::unbounded_channel();
     let (wake_dx, woken_dx) = mpsc::unbounded_channel();
     let (wake_vpn, woken_vpn) = mpsc::unbounded_channel();
-    let stores = Stores { interconnects, express_routes, direct_connects, vpns };
+    let stores = Stores {
+        interconnects,
+        express_routes,
+        direct_connects,
+        vpns,
+    };
     let ctx = Arc::new(Context {
         client: shared.client.clone(),
         cluster: shared.cluster.clone(),
@@ -97,7 +123,12 @@ async fn run_namespace(shared: Shared, namespace: Option<String>, ready: Arc<imp
         memos: Memos::default(),
         recorder: shared.recorder.clone(),
         stores: stores.clone(),
-        wakes: Wakes { interconnects: wake_hi, express_routes: wake_er, direct_connects: wake_dx, vpns: wake_vpn },
+        wakes: Wakes {
+            interconnects: wake_hi,
+            express_routes: wake_er,
+            direct_connects: wake_dx,
+            vpns: wake_vpn,
+        },
     });
     let caches = async {
         let filled = futures::future::join4(
@@ -113,10 +144,38 @@ async fn run_namespace(shared: Shared, namespace: Option<String>, ready: Arc<imp
     };
     let ns = namespace.as_deref();
     tokio::join!(
-        control::<HybridInterconnect>(&ctx, ns, stores.interconnects.clone(), interconnects_w, woken_hi, stop.clone()),
-        control::<ExpressRouteLink>(&ctx, ns, stores.express_routes.clone(), express_routes_w, woken_er, stop.clone()),
-        control::<DirectConnectLink>(&ctx, ns, stores.direct_connects.clone(), direct_connects_w, woken_dx, stop.clone()),
-        control::<VpnPair>(&ctx, ns, stores.vpns.clone(), vpns_w, woken_vpn, stop.clone()),
+        control::<HybridInterconnect>(
+            &ctx,
+            ns,
+            stores.interconnects.clone(),
+            interconnects_w,
+            woken_hi,
+            stop.clone()
+        ),
+        control::<ExpressRouteLink>(
+            &ctx,
+            ns,
+            stores.express_routes.clone(),
+            express_routes_w,
+            woken_er,
+            stop.clone()
+        ),
+        control::<DirectConnectLink>(
+            &ctx,
+            ns,
+            stores.direct_connects.clone(),
+            direct_connects_w,
+            woken_dx,
+            stop.clone()
+        ),
+        control::<VpnPair>(
+            &ctx,
+            ns,
+            stores.vpns.clone(),
+            vpns_w,
+            woken_vpn,
+            stop.clone()
+        ),
         caches,
     );
 }
@@ -203,8 +262,17 @@ async fn drain<K: Managed>(
         .await;
 }
 
-async fn reconcile<K: Managed>(object: Arc<K>, ctx: Arc<Context>) -> Result<Action, ReconcileError> {
-    let span = info_span!("reconcile", kind = K::KIND, namespace = object.namespace().unwrap_or_default(), name = object.name_any(), generation = object.meta().generation);
+async fn reconcile<K: Managed>(
+    object: Arc<K>,
+    ctx: Arc<Context>,
+) -> Result<Action, ReconcileError> {
+    let span = info_span!(
+        "reconcile",
+        kind = K::KIND,
+        namespace = object.namespace().unwrap_or_default(),
+        name = object.name_any(),
+        generation = object.meta().generation
+    );
     engine::reconcile(object, ctx).instrument(span).await
 }
 
@@ -213,7 +281,11 @@ fn error_policy<K: Managed>(object: Arc<K>, error: &ReconcileError, _ctx: Arc<Co
     if !conflict {
         warn!(kind = K::KIND, name = object.name_any(), %error, "will be tried again");
     }
-    Action::requeue(if conflict { Duration::from_millis(100) } else { Duration::from_secs(2) })
+    Action::requeue(if conflict {
+        Duration::from_millis(100)
+    } else {
+        Duration::from_secs(2)
+    })
 }
 
 /// Who is woken when an object changed: its interconnect, or the links that use an interconnect.

@@ -41,7 +41,11 @@ impl std::fmt::Debug for SecretStore {
 impl SecretStore {
     /// `ttl` in wall time: how soon a rotated Secret is picked up.
     pub fn new(client: Client, ttl: Duration) -> Self {
-        Self { client, ttl, cache: Arc::default() }
+        Self {
+            client,
+            ttl,
+            cache: Arc::default(),
+        }
     }
 
     fn cache(&self) -> std::sync::MutexGuard<'_, HashMap<(String, String), Cached>> {
@@ -52,14 +56,20 @@ impl SecretStore {
     ///
     /// # Errors
     /// The API server's.
-    pub async fn read(&self, namespace: &str, name: &str) -> Result<Option<Arc<Content>>, kube::Error> {
+    pub async fn read(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Arc<Content>>, kube::Error> {
         let key = (namespace.to_owned(), name.to_owned());
         if let Some((at, content)) = self.cache().get(&key) {
             if at.elapsed() < self.ttl {
                 return Ok(content.clone());
             }
         }
-        let got = Api::<Secret>::namespaced(self.client.clone(), namespace).get_opt(name).await?;
+        let got = Api::<Secret>::namespaced(self.client.clone(), namespace)
+            .get_opt(name)
+            .await?;
         let content = got.map(|s| Arc::new(content(&s)));
         self.cache().insert(key, (Instant::now(), content.clone()));
         Ok(content)
@@ -67,7 +77,8 @@ impl SecretStore {
 
     /// The next read asks the API server.
     pub fn forget(&self, namespace: &str, name: &str) {
-        self.cache().remove(&(namespace.to_owned(), name.to_owned()));
+        self.cache()
+            .remove(&(namespace.to_owned(), name.to_owned()));
     }
 
     /// Puts our finalizer on a Secret, so that deleting its namespace can not strand what needs it.
@@ -75,7 +86,9 @@ impl SecretStore {
     /// # Errors
     /// The API server's.
     pub async fn hold(&self, namespace: &str, name: &str) -> Result<(), kube::Error> {
-        let Some(content) = self.read(namespace, name).await? else { return Ok(()) };
+        let Some(content) = self.read(namespace, name).await? else {
+            return Ok(());
+        };
         // A Secret that is being deleted can not get a finalizer any more.
         if content.held || content.deleting {
             return Ok(());
@@ -89,8 +102,14 @@ impl SecretStore {
     /// The API server's.
     pub async fn release(&self, namespace: &str, name: &str) -> Result<(), kube::Error> {
         self.forget(namespace, name);
-        let Some(content) = self.read(namespace, name).await? else { return Ok(()) };
-        if content.held { self.finalizer(namespace, name, false).await } else { Ok(()) }
+        let Some(content) = self.read(namespace, name).await? else {
+            return Ok(());
+        };
+        if content.held {
+            self.finalizer(namespace, name, false).await
+        } else {
+            Ok(())
+        }
     }
 
     async fn finalizer(&self, namespace: &str, name: &str, on: bool) -> Result<(), kube::Error> {
@@ -103,7 +122,8 @@ impl SecretStore {
         }
         // The resource version makes a concurrent change win; the next reconcile tries again.
         let patch = json!({"metadata": {"finalizers": list, "resourceVersion": current.metadata.resource_version}});
-        api.patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await?;
+        api.patch(name, &PatchParams::default(), &Patch::Merge(&patch))
+            .await?;
         self.forget(namespace, name);
         Ok(())
     }
@@ -112,10 +132,18 @@ impl SecretStore {
     ///
     /// # Errors
     /// The API server's.
-    pub async fn values(&self, namespace: &str, handles: &[SecretHandle]) -> Result<SecretValues, kube::Error> {
+    pub async fn values(
+        &self,
+        namespace: &str,
+        handles: &[SecretHandle],
+    ) -> Result<SecretValues, kube::Error> {
         let mut out = SecretValues::default();
         for handle in handles {
-            if let Some(value) = self.read(namespace, &handle.secret).await?.and_then(|c| c.values.get(&handle.key).cloned()) {
+            if let Some(value) = self
+                .read(namespace, &handle.secret)
+                .await?
+                .and_then(|c| c.values.get(&handle.key).cloned())
+            {
                 out.0.insert(handle.clone(), value);
             }
         }
@@ -128,13 +156,34 @@ fn content(s: &Secret) -> Content {
         .data
         .iter()
         .flatten()
-        .filter_map(|(k, v)| Some((k.clone(), SecretValue::new(String::from_utf8(v.0.clone()).ok()?.trim_end_matches(['\r', '\n']).to_owned()))))
+        .filter_map(|(k, v)| {
+            Some((
+                k.clone(),
+                SecretValue::new(
+                    String::from_utf8(v.0.clone())
+                        .ok()?
+                        .trim_end_matches(['\r', '\n'])
+                        .to_owned(),
+                ),
+            ))
+        })
         .collect();
     Content {
         values,
-        held: s.metadata.finalizers.iter().flatten().any(|f| f == FINALIZER),
+        held: s
+            .metadata
+            .finalizers
+            .iter()
+            .flatten()
+            .any(|f| f == FINALIZER),
         deleting: s.metadata.deletion_timestamp.is_some(),
-        owners: s.metadata.owner_references.iter().flatten().map(|o| o.uid.clone()).collect(),
+        owners: s
+            .metadata
+            .owner_references
+            .iter()
+            .flatten()
+            .map(|o| o.uid.clone())
+            .collect(),
     }
 }
 

@@ -35,10 +35,23 @@ pub fn records(common: Option<&CommonStatus>) -> BTreeMap<SlotId, Record> {
         .map(|c| {
             c.slots
                 .iter()
-                .filter(|s| s.phase != SlotPhase::Imported && (s.id.is_some() || s.intent.is_some()))
+                .filter(|s| {
+                    s.phase != SlotPhase::Imported && (s.id.is_some() || s.intent.is_some())
+                })
                 .map(|s| {
-                    let intent = s.intent.as_ref().and_then(|i| i.started_at.as_ref()).map(|t| t.0);
-                    (SlotId::new(s.name.clone()), Record { id: s.id.clone(), intent, seen: s.found })
+                    let intent = s
+                        .intent
+                        .as_ref()
+                        .and_then(|i| i.started_at.as_ref())
+                        .map(|t| t.0);
+                    (
+                        SlotId::new(s.name.clone()),
+                        Record {
+                            id: s.id.clone(),
+                            intent,
+                            seen: s.found,
+                        },
+                    )
                 })
                 .collect()
         })
@@ -78,12 +91,22 @@ fn phase(slot: &Slot, plan: Option<&Plan>, record: Option<&Record>) -> SlotPhase
         Some(Phase::Gone) => SlotPhase::Gone,
         Some(Phase::Unknown) => SlotPhase::Unknown,
         Some(Phase::Pending) | None => {
-            if record.is_some_and(|r| r.intent.is_some()) { SlotPhase::Intended } else { SlotPhase::Pending }
+            if record.is_some_and(|r| r.intent.is_some()) {
+                SlotPhase::Intended
+            } else {
+                SlotPhase::Pending
+            }
         }
     }
 }
 
-fn slots(old: &[SlotStatus], graph: &Graph, w: &Written<'_>, token: impl Fn(&SlotId) -> String, now: &Time) -> Vec<SlotStatus> {
+fn slots(
+    old: &[SlotStatus],
+    graph: &Graph,
+    w: &Written<'_>,
+    token: impl Fn(&SlotId) -> String,
+    now: &Time,
+) -> Vec<SlotStatus> {
     let mut out: Vec<SlotStatus> = graph
         .slots
         .values()
@@ -95,16 +118,28 @@ fn slots(old: &[SlotStatus], graph: &Graph, w: &Written<'_>, token: impl Fn(&Slo
             let before = old.iter().find(|o| o.name == slot.id.as_str());
             let record = w.records.get(&slot.id);
             let phase = phase(slot, w.plan, record);
-            let seen = w.observed.and_then(|o| o.seen.get(&slot.id)).and_then(Seen::present);
-            let id = record.and_then(|r| r.id.clone()).or_else(|| seen.filter(|_| slot.imported || phase != SlotPhase::Gone).map(|p| p.id.clone()));
+            let seen = w
+                .observed
+                .and_then(|o| o.seen.get(&slot.id))
+                .and_then(Seen::present);
+            let id = record.and_then(|r| r.id.clone()).or_else(|| {
+                seen.filter(|_| slot.imported || phase != SlotPhase::Gone)
+                    .map(|p| p.id.clone())
+            });
             let message = w
                 .plan
                 .and_then(|p| p.blockers.iter().find(|b| b.slot == slot.id))
                 .map(|b| b.message.clone())
                 .filter(|_| !matches!(phase, SlotPhase::Ready | SlotPhase::Imported));
             let intent = record.and_then(|r| r.intent).map(|at| {
-                let kept = before.and_then(|b| b.intent.clone()).filter(|i| i.started_at.as_ref().is_some_and(|t| t.0 == at));
-                kept.unwrap_or_else(|| Intent { token: token(&slot.id), action: Some("Create".to_owned()), started_at: Some(Time(at)) })
+                let kept = before
+                    .and_then(|b| b.intent.clone())
+                    .filter(|i| i.started_at.as_ref().is_some_and(|t| t.0 == at));
+                kept.unwrap_or_else(|| Intent {
+                    token: token(&slot.id),
+                    action: Some("Create".to_owned()),
+                    started_at: Some(Time(at)),
+                })
             });
             let same_phase = before.filter(|b| b.phase == phase);
             SlotStatus {
@@ -114,7 +149,9 @@ fn slots(old: &[SlotStatus], graph: &Graph, w: &Written<'_>, token: impl Fn(&Slo
                 id: id.map(|i| i.chars().take(512).collect()),
                 display_name: slot.desired.name().map(|n| n.chars().take(255).collect()),
                 phase,
-                since: same_phase.and_then(|b| b.since.clone()).or_else(|| Some(now.clone())),
+                since: same_phase
+                    .and_then(|b| b.since.clone())
+                    .or_else(|| Some(now.clone())),
                 message: message.map(|m| m.chars().take(1000).collect()),
                 intent,
                 adopted: before.is_some_and(|b| b.adopted),
@@ -129,7 +166,12 @@ fn slots(old: &[SlotStatus], graph: &Graph, w: &Written<'_>, token: impl Fn(&Slo
     out
 }
 
-fn conditions(old: &[ApiCondition], new: &[Condition], generation: i64, now: &Time) -> Vec<ApiCondition> {
+fn conditions(
+    old: &[ApiCondition],
+    new: &[Condition],
+    generation: i64,
+    now: &Time,
+) -> Vec<ApiCondition> {
     new.iter()
         .map(|c| {
             let before = old.iter().find(|o| o.type_ == c.kind);
@@ -140,19 +182,31 @@ fn conditions(old: &[ApiCondition], new: &[Condition], generation: i64, now: &Ti
                 reason: c.reason.to_owned(),
                 message: c.message.chars().take(4000).collect(),
                 observed_generation: Some(generation),
-                last_transition_time: same.map_or_else(|| now.clone(), |b| b.last_transition_time.clone()),
+                last_transition_time: same
+                    .map_or_else(|| now.clone(), |b| b.last_transition_time.clone()),
             }
         })
         .collect()
 }
 
 /// Writes the report, unless status says it already.
-pub async fn write<K: Managed>(api: &Api<K>, object: &Arc<K>, ctx: &Context, key: &str, w: &Written<'_>) -> Result<(), ReconcileError> {
+pub async fn write<K: Managed>(
+    api: &Api<K>,
+    object: &Arc<K>,
+    ctx: &Context,
+    key: &str,
+    w: &Written<'_>,
+) -> Result<(), ReconcileError> {
     let now = Time(k8s_openapi::jiff::Timestamp::now());
     let old = object.common().cloned().unwrap_or_default();
     let owner = object.annotations().get(OWNER_ID_ANNOTATION).cloned();
     let generation = object.meta().generation.unwrap_or(0);
-    let mut common = CommonStatus { observed_generation: generation, conditions: conditions(&old.conditions, w.conditions, generation, &now), owner_id: owner, ..old.clone() };
+    let mut common = CommonStatus {
+        observed_generation: generation,
+        conditions: conditions(&old.conditions, w.conditions, generation, &now),
+        owner_id: owner,
+        ..old.clone()
+    };
     if let (Some(graph), Some(prepared)) = (w.graph, w.prepared) {
         common.slots = slots(&old.slots, graph, w, |s| prepared.env.marks.token(s), &now);
         common.account_ids = Some(prepared.account_ids());
@@ -177,10 +231,22 @@ pub async fn write_records<K: Managed>(
     graph: &Graph,
 ) -> Result<Arc<K>, ReconcileError> {
     let now = Time(k8s_openapi::jiff::Timestamp::now());
-    let owner = object.annotations().get(OWNER_ID_ANNOTATION).cloned().unwrap_or_default();
+    let owner = object
+        .annotations()
+        .get(OWNER_ID_ANNOTATION)
+        .cloned()
+        .unwrap_or_default();
     let mut common = object.common().cloned().unwrap_or_default();
     let marks = ctx.marks(key, &owner);
-    let w = Written { conditions: &[], records, plan: Some(plan), graph: Some(graph), observed: None, prepared: None, health: None };
+    let w = Written {
+        conditions: &[],
+        records,
+        plan: Some(plan),
+        graph: Some(graph),
+        observed: None,
+        prepared: None,
+        health: None,
+    };
     let old = common.slots.clone();
     common.slots = slots(&old, graph, &w, |s| marks.token(s), &now);
     common.owner_id = Some(owner);
@@ -189,7 +255,12 @@ pub async fn write_records<K: Managed>(
     replace(api, next, ctx, key).await
 }
 
-async fn replace<K: Managed>(api: &Api<K>, next: K, ctx: &Context, key: &str) -> Result<Arc<K>, ReconcileError> {
+async fn replace<K: Managed>(
+    api: &Api<K>,
+    next: K,
+    ctx: &Context,
+    key: &str,
+) -> Result<Arc<K>, ReconcileError> {
     match bounded(api.replace_status(&next.name_any(), &PostParams::default(), &next)).await {
         Ok(updated) => {
             let updated = Arc::new(updated);

@@ -20,15 +20,36 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 /// Why an account can not be had.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum AccountError {
-    #[error("{field}: Secret {secret} does not exist in namespace {namespace}: create it with the keys {keys}")]
-    SecretMissing { field: &'static str, secret: String, namespace: String, keys: &'static str },
-    #[error("{field}: Secret {secret} lacks the key {key} (or it is empty): it needs the keys {keys}")]
-    Malformed { field: &'static str, secret: String, key: &'static str, keys: &'static str },
+    #[error(
+        "{field}: Secret {secret} does not exist in namespace {namespace}: create it with the keys {keys}"
+    )]
+    SecretMissing {
+        field: &'static str,
+        secret: String,
+        namespace: String,
+        keys: &'static str,
+    },
+    #[error(
+        "{field}: Secret {secret} lacks the key {key} (or it is empty): it needs the keys {keys}"
+    )]
+    Malformed {
+        field: &'static str,
+        secret: String,
+        key: &'static str,
+        keys: &'static str,
+    },
     #[error("{field}: {error}")]
-    Provider { field: &'static str, error: CloudError },
+    Provider {
+        field: &'static str,
+        error: CloudError,
+    },
     /// The API server did not answer.
     #[error("{field}: Secret {secret} could not be read: {why}")]
-    Unreadable { field: &'static str, secret: String, why: String },
+    Unreadable {
+        field: &'static str,
+        secret: String,
+        why: String,
+    },
 }
 
 /// How requests leave this process.
@@ -42,7 +63,9 @@ pub struct Wiring {
 
 impl std::fmt::Debug for Wiring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Wiring").field("endpoints", &self.endpoints).finish_non_exhaustive()
+        f.debug_struct("Wiring")
+            .field("endpoints", &self.endpoints)
+            .finish_non_exhaustive()
     }
 }
 
@@ -67,7 +90,11 @@ struct Shelf<I, A> {
 
 impl<I: Hash + Eq + Clone, A> Shelf<I, A> {
     fn new() -> Self {
-        Self { by_place: Mutex::default(), by_identity: Mutex::default(), making: tokio::sync::Mutex::default() }
+        Self {
+            by_place: Mutex::default(),
+            by_identity: Mutex::default(),
+            making: tokio::sync::Mutex::default(),
+        }
     }
 
     fn find(&self, place: &Place, identity: &I, user: &str) -> Option<Arc<A>> {
@@ -78,15 +105,30 @@ impl<I: Hash + Eq + Clone, A> Shelf<I, A> {
                 return Some(used.account.clone());
             }
         }
-        let shared = self.by_identity.lock().unwrap_or_else(PoisonError::into_inner).get(identity).and_then(Weak::upgrade)?;
+        let shared = self
+            .by_identity
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(identity)
+            .and_then(Weak::upgrade)?;
         let users = places.remove(place).map(|u| u.users).unwrap_or_default();
-        let mut used = Used { identity: identity.clone(), account: shared.clone(), users };
+        let mut used = Used {
+            identity: identity.clone(),
+            account: shared.clone(),
+            users,
+        };
         used.users.insert(user.to_owned());
         places.insert(place.clone(), used);
         Some(shared)
     }
 
-    async fn get<F>(&self, place: Place, identity: I, user: &str, make: F) -> Result<Arc<A>, CloudError>
+    async fn get<F>(
+        &self,
+        place: Place,
+        identity: I,
+        user: &str,
+        make: F,
+    ) -> Result<Arc<A>, CloudError>
     where
         F: AsyncFnOnce() -> Result<A, CloudError>,
     {
@@ -98,20 +140,33 @@ impl<I: Hash + Eq + Clone, A> Shelf<I, A> {
             return Ok(found);
         }
         let account = Arc::new(make().await?);
-        let mut identities = self.by_identity.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut identities = self
+            .by_identity
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         identities.retain(|_, w| w.strong_count() > 0);
         identities.insert(identity.clone(), Arc::downgrade(&account));
         drop(identities);
         self.by_place
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(place, Used { identity, account: account.clone(), users: BTreeSet::from([user.to_owned()]) });
+            .insert(
+                place,
+                Used {
+                    identity,
+                    account: account.clone(),
+                    users: BTreeSet::from([user.to_owned()]),
+                },
+            );
         Ok(account)
     }
 
     fn leave(&self, user: &str) -> Vec<Arc<A>> {
         let mut places = self.by_place.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = places.values_mut().filter_map(|u| u.users.remove(user).then(|| u.account.clone())).collect();
+        let left = places
+            .values_mut()
+            .filter_map(|u| u.users.remove(user).then(|| u.account.clone()))
+            .collect();
         places.retain(|_, u| !u.users.is_empty());
         left
     }
@@ -133,7 +188,13 @@ const MEGAPORT_KEYS: &str = "accessKey, secretKey";
 
 impl Accounts {
     pub fn new(wiring: Wiring, secrets: SecretStore) -> Self {
-        Self { wiring, secrets, azure: Shelf::new(), aws: Shelf::new(), megaport: Shelf::new() }
+        Self {
+            wiring,
+            secrets,
+            azure: Shelf::new(),
+            aws: Shelf::new(),
+            megaport: Shelf::new(),
+        }
     }
 
     pub fn pace(&self) -> Pace {
@@ -152,17 +213,38 @@ impl Accounts {
             .secrets
             .read(namespace, secret)
             .await
-            .map_err(|e| AccountError::Unreadable { field, secret: secret.to_owned(), why: e.to_string() })?
-            .ok_or_else(|| AccountError::SecretMissing { field, secret: secret.to_owned(), namespace: namespace.to_owned(), keys })?;
+            .map_err(|e| AccountError::Unreadable {
+                field,
+                secret: secret.to_owned(),
+                why: e.to_string(),
+            })?
+            .ok_or_else(|| AccountError::SecretMissing {
+                field,
+                secret: secret.to_owned(),
+                namespace: namespace.to_owned(),
+                keys,
+            })?;
         let mut out = Vec::with_capacity(N);
         for key in names {
             match content.values.get(key).filter(|v| !v.is_empty()) {
                 Some(v) => out.push(v.clone()),
-                None => return Err(AccountError::Malformed { field, secret: secret.to_owned(), key, keys }),
+                None => {
+                    return Err(AccountError::Malformed {
+                        field,
+                        secret: secret.to_owned(),
+                        key,
+                        keys,
+                    });
+                }
             }
         }
         let Ok(out) = <[Secret; N]>::try_from(out) else {
-            return Err(AccountError::Malformed { field, secret: secret.to_owned(), key: "", keys });
+            return Err(AccountError::Malformed {
+                field,
+                secret: secret.to_owned(),
+                key: "",
+                keys,
+            });
         };
         Ok((out, content))
     }
@@ -171,23 +253,57 @@ impl Accounts {
     ///
     /// # Errors
     /// When the Secret is missing or malformed, or the credentials do not even parse.
-    pub async fn azure(&self, namespace: &str, secret: Option<&str>, subscription: &str, user: &str, waker: Waker) -> Result<Arc<AzureAccount>, AccountError> {
+    pub async fn azure(
+        &self,
+        namespace: &str,
+        secret: Option<&str>,
+        subscription: &str,
+        user: &str,
+        waker: Waker,
+    ) -> Result<Arc<AzureAccount>, AccountError> {
         let field = "spec.azure.credentialsSecretRef";
         let credential = match secret {
             Some(name) => {
-                let ([tenant, client, key], _) = self.keys(field, namespace, name, ["tenantID", "clientID", "clientSecret"], AZURE_KEYS).await?;
-                AzureCredential::ClientSecret { tenant_id: tenant.expose().to_owned(), client_id: client.expose().to_owned(), client_secret: key }
+                let ([tenant, client, key], _) = self
+                    .keys(
+                        field,
+                        namespace,
+                        name,
+                        ["tenantID", "clientID", "clientSecret"],
+                        AZURE_KEYS,
+                    )
+                    .await?;
+                AzureCredential::ClientSecret {
+                    tenant_id: tenant.expose().to_owned(),
+                    client_id: client.expose().to_owned(),
+                    client_secret: key,
+                }
             }
             None => AzureCredential::WorkloadIdentity,
         };
         let w = &self.wiring;
-        let place = (namespace.to_owned(), secret.unwrap_or_default().to_owned(), subscription.to_owned());
+        let place = (
+            namespace.to_owned(),
+            secret.unwrap_or_default().to_owned(),
+            subscription.to_owned(),
+        );
         let account = self
             .azure
-            .get(place, (subscription.to_owned(), credential.clone()), user, async || {
-                let client = AzureClient::new(subscription, &credential, w.transport.clone(), &w.endpoints, API_VERSION)?;
-                Ok(AzureAccount::start(client, w.pace))
-            })
+            .get(
+                place,
+                (subscription.to_owned(), credential.clone()),
+                user,
+                async || {
+                    let client = AzureClient::new(
+                        subscription,
+                        &credential,
+                        w.transport.clone(),
+                        &w.endpoints,
+                        API_VERSION,
+                    )?;
+                    Ok(AzureAccount::start(client, w.pace))
+                },
+            )
             .await
             .map_err(|error| AccountError::Provider { field, error })?;
         account.poller.watch(user, waker);
@@ -198,34 +314,62 @@ impl Accounts {
     ///
     /// # Errors
     /// When the Secret is missing or malformed, or AWS does not know the credentials.
-    pub async fn aws(&self, namespace: &str, secret: Option<&str>, region: &str, user: &str, waker: Waker) -> Result<Arc<AwsAccount>, AccountError> {
+    pub async fn aws(
+        &self,
+        namespace: &str,
+        secret: Option<&str>,
+        region: &str,
+        user: &str,
+        waker: Waker,
+    ) -> Result<Arc<AwsAccount>, AccountError> {
         let field = "spec.aws.credentialsSecretRef";
         let credentials = match secret {
             Some(name) => {
-                let ([id, key], content) = self.keys(field, namespace, name, ["accessKeyID", "secretAccessKey"], AWS_KEYS).await?;
+                let ([id, key], content) = self
+                    .keys(
+                        field,
+                        namespace,
+                        name,
+                        ["accessKeyID", "secretAccessKey"],
+                        AWS_KEYS,
+                    )
+                    .await?;
                 AwsCredentials::Static {
                     access_key_id: id.expose().to_owned(),
                     secret_access_key: key,
-                    session_token: content.values.get("sessionToken").filter(|v| !v.is_empty()).cloned(),
+                    session_token: content
+                        .values
+                        .get("sessionToken")
+                        .filter(|v| !v.is_empty())
+                        .cloned(),
                 }
             }
             None => AwsCredentials::DefaultChain,
         };
         let w = &self.wiring;
-        let place = (namespace.to_owned(), secret.unwrap_or_default().to_owned(), region.to_owned());
+        let place = (
+            namespace.to_owned(),
+            secret.unwrap_or_default().to_owned(),
+            region.to_owned(),
+        );
         let account = self
             .aws
-            .get(place, (region.to_owned(), credentials.clone()), user, async || {
-                let settings = AwsSettings {
-                    region: region.to_owned(),
-                    credentials: credentials.clone(),
-                    http: w.aws_http.clone(),
-                    endpoint: w.endpoints.aws.clone(),
-                };
-                let client: Arc<dyn AwsApi> = Arc::new(SdkAws::new(settings).await?);
-                let who = client.caller_identity().await?;
-                Ok(AwsAccount::start(client, who.account, w.pace))
-            })
+            .get(
+                place,
+                (region.to_owned(), credentials.clone()),
+                user,
+                async || {
+                    let settings = AwsSettings {
+                        region: region.to_owned(),
+                        credentials: credentials.clone(),
+                        http: w.aws_http.clone(),
+                        endpoint: w.endpoints.aws.clone(),
+                    };
+                    let client: Arc<dyn AwsApi> = Arc::new(SdkAws::new(settings).await?);
+                    let who = client.caller_identity().await?;
+                    Ok(AwsAccount::start(client, who.account, w.pace))
+                },
+            )
             .await
             .map_err(|error| AccountError::Provider { field, error })?;
         account.poller.watch(user, waker);
@@ -236,10 +380,27 @@ impl Accounts {
     ///
     /// # Errors
     /// When the Secret is missing or malformed.
-    pub async fn megaport(&self, namespace: &str, secret: &str, user: &str, waker: Waker) -> Result<Arc<MegaportAccount>, AccountError> {
+    pub async fn megaport(
+        &self,
+        namespace: &str,
+        secret: &str,
+        user: &str,
+        waker: Waker,
+    ) -> Result<Arc<MegaportAccount>, AccountError> {
         let field = "spec.megaport.credentialsSecretRef";
-        let ([access_key, secret_key], _) = self.keys(field, namespace, secret, ["accessKey", "secretKey"], MEGAPORT_KEYS).await?;
-        let credential = MegaportCredential { access_key: access_key.expose().to_owned(), secret_key };
+        let ([access_key, secret_key], _) = self
+            .keys(
+                field,
+                namespace,
+                secret,
+                ["accessKey", "secretKey"],
+                MEGAPORT_KEYS,
+            )
+            .await?;
+        let credential = MegaportCredential {
+            access_key: access_key.expose().to_owned(),
+            secret_key,
+        };
         let w = &self.wiring;
         let place = (namespace.to_owned(), secret.to_owned(), String::new());
         let account = self

@@ -3,8 +3,8 @@
 use super::{Pace, Part, Poller};
 use crate::controllers::marks::OWNER_TAG;
 use causeway_aws::{
-    AssociationOf, AttachmentOf, AwsApi, CustomerGateway, DxAssociation, DxAttachment, DxGateway, HostedConnection, RouteTable, Select, Vif,
-    Vpc, VpnConnection, VpnGateway,
+    AssociationOf, AttachmentOf, AwsApi, CustomerGateway, DxAssociation, DxAttachment, DxGateway,
+    HostedConnection, RouteTable, Select, Vif, Vpc, VpnConnection, VpnGateway,
 };
 use causeway_model::intent::CloudError;
 use jiff::Timestamp;
@@ -36,7 +36,9 @@ pub struct AwsAccount {
 
 impl std::fmt::Debug for AwsAccount {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AwsAccount").field("account_id", &self.account_id).finish_non_exhaustive()
+        f.debug_struct("AwsAccount")
+            .field("account_id", &self.account_id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -47,22 +49,39 @@ impl AwsAccount {
             let (client, wanted) = (client.clone(), wanted_gateways.clone());
             move |last: Arc<AwsSnapshot>| {
                 let client = client.clone();
-                let wanted = wanted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let wanted = wanted
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .clone();
                 async move { read(&*client, &wanted, (*last).clone()).await }
             }
         });
-        Self { client, account_id, poller, wanted_gateways }
+        Self {
+            client,
+            account_id,
+            poller,
+            wanted_gateways,
+        }
     }
 
     /// Includes a Direct Connect gateway without our mark in the reads of associations and attachments.
     pub fn want_gateway(&self, id: &str) {
-        if self.wanted_gateways.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned()) {
+        if self
+            .wanted_gateways
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id.to_owned())
+        {
             self.poller.kick();
         }
     }
 }
 
-async fn read(client: &dyn AwsApi, wanted: &BTreeSet<String>, mut s: AwsSnapshot) -> (AwsSnapshot, bool) {
+async fn read(
+    client: &dyn AwsApi,
+    wanted: &BTreeSet<String>,
+    mut s: AwsSnapshot,
+) -> (AwsSnapshot, bool) {
     let began = Timestamp::now();
     let all = Select::All;
     let direct_connect = async {
@@ -98,7 +117,8 @@ async fn read(client: &dyn AwsApi, wanted: &BTreeSet<String>, mut s: AwsSnapshot
         s.vpn_connections.take(began, vpns),
         s.vifs.take(began, vifs),
         s.dx_gateways.take(began, gateways),
-        s.associations.take(began, failed.clone().map_or(associations, Err)),
+        s.associations
+            .take(began, failed.clone().map_or(associations, Err)),
         s.attachments.take(began, failed.map_or(attachments, Err)),
         s.connections.take(began, connections),
     ];
@@ -124,9 +144,11 @@ trait ByGateway {
 
 impl ByGateway for dyn AwsApi + '_ {
     async fn dx_associations_of(&self, id: &str) -> Result<Vec<DxAssociation>, CloudError> {
-        self.dx_associations(&AssociationOf::DxGateway(id.to_owned())).await
+        self.dx_associations(&AssociationOf::DxGateway(id.to_owned()))
+            .await
     }
     async fn dx_attachments_of(&self, id: &str) -> Result<Vec<DxAttachment>, CloudError> {
-        self.dx_attachments(&AttachmentOf::DxGateway(id.to_owned())).await
+        self.dx_attachments(&AttachmentOf::DxGateway(id.to_owned()))
+            .await
     }
 }

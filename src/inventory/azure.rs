@@ -1,7 +1,10 @@
 //! The inventory of one Azure subscription, per resource group.
 
 use super::{Pace, Part, Poller};
-use crate::clients::azure::{AzureClient, Circuit, Connection, Gateway, LocalGateway, PublicIp, ServiceProvider, VirtualNetwork};
+use crate::clients::azure::{
+    AzureClient, Circuit, Connection, Gateway, LocalGateway, PublicIp, ServiceProvider,
+    VirtualNetwork,
+};
 use causeway_model::intent::CloudError;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,12 +52,27 @@ impl AzureAccount {
             move |last: Arc<AzureSnapshot>| {
                 let (client, wanted) = (client.clone(), wanted.clone());
                 async move {
-                    let groups: Vec<String> = wanted.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
-                    let mut next = AzureSnapshot { groups: last.groups.clone() };
+                    let groups: Vec<String> = wanted
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .iter()
+                        .cloned()
+                        .collect();
+                    let mut next = AzureSnapshot {
+                        groups: last.groups.clone(),
+                    };
                     next.groups.retain(|g, _| groups.contains(g));
-                    let reads = groups.iter().map(|group| read_group(&client, group, last.groups.get(group).cloned().unwrap_or_default()));
+                    let reads = groups.iter().map(|group| {
+                        read_group(
+                            &client,
+                            group,
+                            last.groups.get(group).cloned().unwrap_or_default(),
+                        )
+                    });
                     let mut changed = false;
-                    for (group, (snapshot, moved)) in groups.iter().zip(futures::future::join_all(reads).await) {
+                    for (group, (snapshot, moved)) in
+                        groups.iter().zip(futures::future::join_all(reads).await)
+                    {
                         changed |= moved;
                         next.groups.insert(group.clone(), snapshot);
                     }
@@ -62,12 +80,21 @@ impl AzureAccount {
                 }
             }
         });
-        Self { client, poller, wanted, catalogue: tokio::sync::OnceCell::new() }
+        Self {
+            client,
+            poller,
+            wanted,
+            catalogue: tokio::sync::OnceCell::new(),
+        }
     }
 
     /// Includes a resource group in the polls.
     pub fn want_group(&self, name: &str) {
-        let new = self.wanted.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_lowercase());
+        let new = self
+            .wanted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(name.to_lowercase());
         if new {
             self.poller.kick();
         }
@@ -78,11 +105,18 @@ impl AzureAccount {
     /// # Errors
     /// The provider's, while it could not be read.
     pub async fn catalogue(&self) -> Result<Arc<Vec<ServiceProvider>>, CloudError> {
-        self.catalogue.get_or_try_init(|| async { self.client.service_providers().await.map(Arc::new) }).await.cloned()
+        self.catalogue
+            .get_or_try_init(|| async { self.client.service_providers().await.map(Arc::new) })
+            .await
+            .cloned()
     }
 }
 
-async fn read_group(client: &AzureClient, group: &str, mut s: GroupSnapshot) -> (GroupSnapshot, bool) {
+async fn read_group(
+    client: &AzureClient,
+    group: &str,
+    mut s: GroupSnapshot,
+) -> (GroupSnapshot, bool) {
     let began = Timestamp::now();
     let (a, b, c, d, e, f) = tokio::join!(
         client.circuits(group),

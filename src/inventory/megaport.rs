@@ -55,12 +55,18 @@ impl MegaportAccount {
                 async move {
                     let began = Timestamp::now();
                     let mut next = (*last).clone();
-                    let changed = next.products.take(began, client.products().await.map(|p| vec![p]));
+                    let changed = next
+                        .products
+                        .take(began, client.products().await.map(|p| vec![p]));
                     (next, changed)
                 }
             }
         });
-        Self { client, poller, locations: Mutex::default() }
+        Self {
+            client,
+            poller,
+            locations: Mutex::default(),
+        }
     }
 
     /// The catalogue of locations; kept for an hour, it hardly changes.
@@ -69,13 +75,21 @@ impl MegaportAccount {
     /// The provider's.
     pub async fn locations(&self) -> Result<Arc<Vec<Location>>, CloudError> {
         let now = Timestamp::now();
-        if let Some((at, kept)) = self.locations.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+        if let Some((at, kept)) = self
+            .locations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+        {
             if now.duration_since(at).as_secs() < 3600 {
                 return Ok(kept);
             }
         }
         let read = Arc::new(self.client.locations().await?);
-        *self.locations.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, read.clone()));
+        *self
+            .locations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some((now, read.clone()));
         Ok(read)
     }
 
@@ -84,9 +98,19 @@ impl MegaportAccount {
     ///
     /// # Errors
     /// The provider's, or that there is none.
-    pub async fn partner_port(&self, hosted_connection: bool, location: Option<i64>, zone: Option<&str>, region: &str) -> Result<String, PortError> {
+    pub async fn partner_port(
+        &self,
+        hosted_connection: bool,
+        location: Option<i64>,
+        zone: Option<&str>,
+        region: &str,
+    ) -> Result<String, PortError> {
         let kind = if hosted_connection { "AWSHC" } else { "AWS" };
-        let ports = self.client.partner_ports(kind).await.map_err(PortError::Provider)?;
+        let ports = self
+            .client
+            .partner_ports(kind)
+            .await
+            .map_err(PortError::Provider)?;
         choose(&ports, kind, location, zone, region).map(|p| p.product_uid.clone()).ok_or_else(|| {
             let place = location.map_or_else(|| "any location".to_owned(), |l| format!("location {l}"));
             let zone = zone.map_or_else(String::new, |z| format!(" in zone {z}"));
@@ -95,12 +119,24 @@ impl MegaportAccount {
     }
 }
 
-fn choose<'a>(ports: &'a [PartnerPort], kind: &str, location: Option<i64>, zone: Option<&str>, region: &str) -> Option<&'a PartnerPort> {
+fn choose<'a>(
+    ports: &'a [PartnerPort],
+    kind: &str,
+    location: Option<i64>,
+    zone: Option<&str>,
+    region: &str,
+) -> Option<&'a PartnerPort> {
     ports
         .iter()
         .filter(|p| p.connect_type == kind && p.vxc_permitted)
         .filter(|p| location.is_none_or(|l| p.location_id == l))
-        .filter(|p| zone.is_none_or(|z| p.diversity_zone.as_deref().is_none_or(|pz| pz.eq_ignore_ascii_case(z))))
+        .filter(|p| {
+            zone.is_none_or(|z| {
+                p.diversity_zone
+                    .as_deref()
+                    .is_none_or(|pz| pz.eq_ignore_ascii_case(z))
+            })
+        })
         // The title carries the region: `US East (N. Virginia) (us-east-1)`.
         .filter(|p| p.title.contains(&format!("({region})")))
         .min_by_key(|p| (p.rank.unwrap_or(i64::MAX), p.product_uid.clone()))
@@ -110,7 +146,14 @@ fn choose<'a>(ports: &'a [PartnerPort], kind: &str, location: Option<i64>, zone:
 mod tests {
     use super::*;
 
-    fn port(uid: &str, kind: &str, location: i64, zone: &str, rank: i64, permitted: bool) -> PartnerPort {
+    fn port(
+        uid: &str,
+        kind: &str,
+        location: i64,
+        zone: &str,
+        rank: i64,
+        permitted: bool,
+    ) -> PartnerPort {
         PartnerPort {
             product_uid: uid.to_owned(),
             connect_type: kind.to_owned(),
@@ -134,7 +177,10 @@ mod tests {
             port("far", "AWS", 68, "red", 1, true),
         ];
         let pick = |l, z, r: &str| choose(&ports, "AWS", l, z, r).map(|p| p.product_uid.clone());
-        assert_eq!(pick(Some(67), Some("Red"), "us-east-1").as_deref(), Some("first"));
+        assert_eq!(
+            pick(Some(67), Some("Red"), "us-east-1").as_deref(),
+            Some("first")
+        );
         assert_eq!(pick(Some(67), None, "us-east-1").as_deref(), Some("blue"));
         assert_eq!(pick(Some(67), Some("red"), "eu-west-1"), None);
     }

@@ -32,7 +32,11 @@ pub struct Part<T> {
 
 impl<T> Default for Part<T> {
     fn default() -> Self {
-        Self { items: Arc::default(), read_at: None, error: None }
+        Self {
+            items: Arc::default(),
+            read_at: None,
+            error: None,
+        }
     }
 }
 
@@ -41,7 +45,8 @@ impl<T: PartialEq> Part<T> {
     pub fn take(&mut self, began: Timestamp, result: Result<Vec<T>, CloudError>) -> bool {
         match result {
             Ok(items) => {
-                let changed = self.read_at.is_none() || self.error.is_some() || *self.items != items;
+                let changed =
+                    self.read_at.is_none() || self.error.is_some() || *self.items != items;
                 if *self.items != items {
                     self.items = Arc::new(items);
                 }
@@ -65,7 +70,10 @@ impl<T> Part<T> {
     /// The provider's words, or that nothing was read yet.
     pub fn current(&self, now: Timestamp, stale_after: Duration) -> Result<&[T], String> {
         let Some(read_at) = self.read_at else {
-            return Err(self.error.as_ref().map_or_else(|| "not read yet".to_owned(), |e| e.message.clone()));
+            return Err(self
+                .error
+                .as_ref()
+                .map_or_else(|| "not read yet".to_owned(), |e| e.message.clone()));
         };
         let age = Duration::try_from(now.duration_since(read_at)).unwrap_or_default();
         match &self.error {
@@ -89,7 +97,10 @@ pub struct Pace {
 
 impl Pace {
     pub fn scaled(scale: f64) -> Self {
-        Self { calm: Duration::from_secs(15).div_f64(scale), busy: Duration::from_secs(5).div_f64(scale) }
+        Self {
+            calm: Duration::from_secs(15).div_f64(scale),
+            busy: Duration::from_secs(5).div_f64(scale),
+        }
     }
 
     /// Telemetry older than three polls is unknown (design §1). Never below a second of wall time: a scaled-down poll
@@ -139,12 +150,18 @@ impl<S: Clone + Default + Send + Sync + 'static> Poller<S> {
                     let (next, changed) = read(last).await;
                     tx.send_replace(Arc::new(next));
                     if changed {
-                        let wake: Vec<Waker> = watchers.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+                        let wake: Vec<Waker> = watchers
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .values()
+                            .cloned()
+                            .collect();
                         for w in wake {
                             w();
                         }
                     }
-                    let busy = Timestamp::now().as_millisecond() < busy_until.load(Ordering::Relaxed);
+                    let busy =
+                        Timestamp::now().as_millisecond() < busy_until.load(Ordering::Relaxed);
                     let pause = if busy { pace.busy } else { pace.calm };
                     tokio::select! {
                         () = tokio::time::sleep(pause) => {}
@@ -153,7 +170,13 @@ impl<S: Clone + Default + Send + Sync + 'static> Poller<S> {
                 }
             }
         });
-        Self { snapshot: rx, kick, busy_until, watchers, task }
+        Self {
+            snapshot: rx,
+            kick,
+            busy_until,
+            watchers,
+            task,
+        }
     }
 
     pub fn snapshot(&self) -> Arc<S> {
@@ -167,17 +190,24 @@ impl<S: Clone + Default + Send + Sync + 'static> Poller<S> {
 
     /// Polls at the busy pace for the next `d`.
     pub fn busy_for(&self, d: Duration) {
-        let until = Timestamp::now().as_millisecond() + i64::try_from(d.as_millis()).unwrap_or(i64::MAX / 2);
+        let until = Timestamp::now().as_millisecond()
+            + i64::try_from(d.as_millis()).unwrap_or(i64::MAX / 2);
         self.busy_until.fetch_max(until, Ordering::Relaxed);
     }
 
     /// Wakes `waker` whenever something changes, until `unwatch`.
     pub fn watch(&self, who: &str, waker: Waker) {
-        self.watchers.lock().unwrap_or_else(PoisonError::into_inner).insert(who.to_owned(), waker);
+        self.watchers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(who.to_owned(), waker);
     }
 
     pub fn unwatch(&self, who: &str) {
-        self.watchers.lock().unwrap_or_else(PoisonError::into_inner).remove(who);
+        self.watchers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(who);
     }
 }
 

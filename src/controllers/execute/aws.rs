@@ -4,7 +4,10 @@
 use super::{Done, Executor};
 use crate::controllers::env::AwsEnv;
 use crate::controllers::marks::{CLUSTER_TAG, OBJECT_TAG, OWNER_TAG, SLOT_TAG};
-use causeway_aws::{NewCustomerGateway, NewVpnConnection, Tags, TunnelOptions, TunnelPolicy, dx_gateway_arn, vif_arn};
+use causeway_aws::{
+    NewCustomerGateway, NewVpnConnection, Tags, TunnelOptions, TunnelPolicy, dx_gateway_arn,
+    vif_arn,
+};
 use causeway_model::desired::{Desired, Drift};
 use causeway_model::intent::{CloudError, Intent, Sent};
 use causeway_model::observe::{Ownership, Seen};
@@ -13,8 +16,14 @@ use causeway_model::slot::{Class, Output, Slot};
 use ipnet::Ipv4Net;
 use std::net::Ipv4Addr;
 
-pub(super) async fn run(x: &Executor<'_>, slot: &Slot, action: &Action) -> Result<Done, CloudError> {
-    let Some(aws) = &x.env.aws else { return Err(x.defect(slot.provider, slot.id.as_str(), "no AWS account")) };
+pub(super) async fn run(
+    x: &Executor<'_>,
+    slot: &Slot,
+    action: &Action,
+) -> Result<Done, CloudError> {
+    let Some(aws) = &x.env.aws else {
+        return Err(x.defect(slot.provider, slot.id.as_str(), "no AWS account"));
+    };
     match action {
         Action::Create { .. } => create(x, aws, slot, action).await,
         Action::Update { drift, .. } => update(x, aws, slot, drift).await,
@@ -26,22 +35,36 @@ pub(super) async fn run(x: &Executor<'_>, slot: &Slot, action: &Action) -> Resul
 }
 
 fn made(id: String) -> Done {
-    Done { id: Some(id), operation_url: None }
+    Done {
+        id: Some(id),
+        operation_url: None,
+    }
 }
 
 /// The user's tags, our marks and a `Name` for the console.
 fn tags(x: &Executor<'_>, aws: &AwsEnv, slot: &Slot) -> Tags {
     let mut tags = x.env.marks.tags(&slot.id, &aws.tags);
     if let Some(name) = slot.desired.name() {
-        tags.entry("Name".to_owned()).or_insert_with(|| name.to_owned());
+        tags.entry("Name".to_owned())
+            .or_insert_with(|| name.to_owned());
     }
     tags
 }
 
-async fn create(x: &Executor<'_>, aws: &AwsEnv, slot: &Slot, action: &Action) -> Result<Done, CloudError> {
+async fn create(
+    x: &Executor<'_>,
+    aws: &AwsEnv,
+    slot: &Slot,
+    action: &Action,
+) -> Result<Done, CloudError> {
     let client = &aws.account.client;
     match &slot.desired {
-        Desired::VirtualPrivateGateway { amazon_asn, .. } => Ok(made(client.create_vpn_gateway(*amazon_asn, &tags(x, aws, slot)).await?.id)),
+        Desired::VirtualPrivateGateway { amazon_asn, .. } => Ok(made(
+            client
+                .create_vpn_gateway(*amazon_asn, &tags(x, aws, slot))
+                .await?
+                .id,
+        )),
         Desired::VgwAttachment { vpc_id } => {
             let vgw = x.other(slot, "vgw")?;
             client.attach_vpn_gateway(&vgw, vpc_id).await?;
@@ -52,10 +75,20 @@ async fn create(x: &Executor<'_>, aws: &AwsEnv, slot: &Slot, action: &Action) ->
             client.enable_propagation(route_table_id, &vgw).await?;
             Ok(made(format!("{route_table_id}/{vgw}")))
         }
-        Desired::DirectConnectGateway { name, amazon_asn } => Ok(made(client.create_dx_gateway(name, *amazon_asn, &tags(x, aws, slot)).await?.id)),
+        Desired::DirectConnectGateway { name, amazon_asn } => Ok(made(
+            client
+                .create_dx_gateway(name, *amazon_asn, &tags(x, aws, slot))
+                .await?
+                .id,
+        )),
         Desired::DxgwAssociation { allowed_prefixes } => {
             let (dxgw, vgw) = (x.other(slot, "dxgw")?, x.other(slot, "vgw")?);
-            Ok(made(client.create_dx_association(&dxgw, &vgw, allowed_prefixes).await?.id))
+            Ok(made(
+                client
+                    .create_dx_association(&dxgw, &vgw, allowed_prefixes)
+                    .await?
+                    .id,
+            ))
         }
         Desired::CustomerGateway { asn, .. } => {
             let pip = format!("pip-{}", slot.id.as_str().trim_start_matches("cgw-"));
@@ -77,8 +110,14 @@ async fn create(x: &Executor<'_>, aws: &AwsEnv, slot: &Slot, action: &Action) ->
             let got = client.create_customer_gateway(&new).await?;
             ours(x, slot, &got.id, &got.tags)
         }
-        Desired::VpnConnection { tunnels, ipsec, dpd_seconds, .. } => {
-            let policy = TunnelPolicy::of(ipsec).map_err(|why| x.defect(slot.provider, slot.id.as_str(), &why))?;
+        Desired::VpnConnection {
+            tunnels,
+            ipsec,
+            dpd_seconds,
+            ..
+        } => {
+            let policy = TunnelPolicy::of(ipsec)
+                .map_err(|why| x.defect(slot.provider, slot.id.as_str(), &why))?;
             let mut options = Vec::new();
             for t in tunnels {
                 options.push(TunnelOptions {
@@ -92,7 +131,13 @@ async fn create(x: &Executor<'_>, aws: &AwsEnv, slot: &Slot, action: &Action) ->
             let new = NewVpnConnection {
                 customer_gateway_id: x.other(slot, &format!("cgw-{number}"))?,
                 vpn_gateway_id: x.other(slot, "vgw")?,
-                tunnels: options.try_into().map_err(|_| x.defect(slot.provider, slot.id.as_str(), "a VPN connection has exactly two tunnels"))?,
+                tunnels: options.try_into().map_err(|_| {
+                    x.defect(
+                        slot.provider,
+                        slot.id.as_str(),
+                        "a VPN connection has exactly two tunnels",
+                    )
+                })?,
                 tags: tags(x, aws, slot),
             };
             let got = client.create_vpn_connection(&new).await?;
@@ -133,7 +178,12 @@ async fn confirm(x: &Executor<'_>, aws: &AwsEnv, slot: &Slot) -> Result<Done, Cl
     Ok(made(id))
 }
 
-async fn update(x: &Executor<'_>, aws: &AwsEnv, slot: &Slot, drift: &[Drift]) -> Result<Done, CloudError> {
+async fn update(
+    x: &Executor<'_>,
+    aws: &AwsEnv,
+    slot: &Slot,
+    drift: &[Drift],
+) -> Result<Done, CloudError> {
     let client = &aws.account.client;
     let id = x.id(slot)?;
     match &slot.desired {
@@ -150,7 +200,15 @@ async fn update(x: &Executor<'_>, aws: &AwsEnv, slot: &Slot, drift: &[Drift]) ->
             client.update_dx_association(&id, &add, &remove).await?;
         }
         Desired::Vif { mtu, .. } => client.update_vif(&id, Some(*mtu), None).await?,
-        _ => return Err(x.unsupported(slot, &Action::Update { slot: slot.id.clone(), drift: drift.to_vec() })),
+        _ => {
+            return Err(x.unsupported(
+                slot,
+                &Action::Update {
+                    slot: slot.id.clone(),
+                    drift: drift.to_vec(),
+                },
+            ));
+        }
     }
     Ok(made(id))
 }
@@ -158,7 +216,10 @@ async fn update(x: &Executor<'_>, aws: &AwsEnv, slot: &Slot, drift: &[Drift]) ->
 async fn delete(x: &Executor<'_>, aws: &AwsEnv, slot: &Slot) -> Result<Done, CloudError> {
     let client = &aws.account.client;
     let id = x.id(slot)?;
-    let pair = || id.split_once('/').ok_or_else(|| x.missing(slot, "its pair of IDs"));
+    let pair = || {
+        id.split_once('/')
+            .ok_or_else(|| x.missing(slot, "its pair of IDs"))
+    };
     match slot.class {
         Class::VirtualPrivateGateway => client.delete_vpn_gateway(&id).await?,
         Class::VgwAttachment => {
@@ -174,7 +235,14 @@ async fn delete(x: &Executor<'_>, aws: &AwsEnv, slot: &Slot) -> Result<Done, Clo
         Class::Vif => client.delete_vif(&id).await?,
         Class::CustomerGateway => client.delete_customer_gateway(&id).await?,
         Class::VpnConnection => client.delete_vpn_connection(&id).await?,
-        _ => return Err(x.unsupported(slot, &Action::Delete { slot: slot.id.clone() })),
+        _ => {
+            return Err(x.unsupported(
+                slot,
+                &Action::Delete {
+                    slot: slot.id.clone(),
+                },
+            ));
+        }
     }
     Ok(Done::default())
 }
@@ -182,11 +250,23 @@ async fn delete(x: &Executor<'_>, aws: &AwsEnv, slot: &Slot) -> Result<Done, Clo
 async fn release(x: &Executor<'_>, aws: &AwsEnv, slot: &Slot) -> Result<Done, CloudError> {
     let client = &aws.account.client;
     let id = x.id(slot)?;
-    let keys: Vec<String> = [OWNER_TAG, CLUSTER_TAG, SLOT_TAG, OBJECT_TAG].map(str::to_owned).to_vec();
+    let keys: Vec<String> = [OWNER_TAG, CLUSTER_TAG, SLOT_TAG, OBJECT_TAG]
+        .map(str::to_owned)
+        .to_vec();
     match slot.class {
-        Class::VirtualPrivateGateway | Class::CustomerGateway | Class::VpnConnection => client.untag_ec2(&[id], &keys).await?,
-        Class::DirectConnectGateway => client.untag_dx(&dx_gateway_arn(&aws.account_id, &id), &keys).await?,
-        Class::Vif => client.untag_dx(&vif_arn(&aws.region, &aws.account_id, &id), &keys).await?,
+        Class::VirtualPrivateGateway | Class::CustomerGateway | Class::VpnConnection => {
+            client.untag_ec2(&[id], &keys).await?
+        }
+        Class::DirectConnectGateway => {
+            client
+                .untag_dx(&dx_gateway_arn(&aws.account_id, &id), &keys)
+                .await?
+        }
+        Class::Vif => {
+            client
+                .untag_dx(&vif_arn(&aws.region, &aws.account_id, &id), &keys)
+                .await?
+        }
         _ => {}
     }
     Ok(Done::default())

@@ -3,8 +3,9 @@
 
 use super::{Done, Executor};
 use crate::clients::azure::{
-    Accepted, AzureClient, CircuitSpec, CustomBgpAddress, ExpressRouteConnectionSpec, ExpressRouteGatewaySpec, GatewaySku, IpsecConnectionSpec,
-    IpsecPolicy, LocalGatewaySpec, PeeringSpec, PublicIpSpec, ResourceId, Sku, VpnGatewaySpec, VpnInstanceSpec,
+    Accepted, AzureClient, CircuitSpec, CustomBgpAddress, ExpressRouteConnectionSpec,
+    ExpressRouteGatewaySpec, GatewaySku, IpsecConnectionSpec, IpsecPolicy, LocalGatewaySpec,
+    PeeringSpec, PublicIpSpec, ResourceId, Sku, VpnGatewaySpec, VpnInstanceSpec,
 };
 use crate::controllers::env::AzureEnv;
 use crate::controllers::marks::{CLUSTER_TAG, OBJECT_TAG, OWNER_TAG, SLOT_TAG};
@@ -23,8 +24,14 @@ fn ip_configuration(instance: usize) -> String {
     format!("ipc{instance}")
 }
 
-pub(super) async fn run(x: &Executor<'_>, slot: &Slot, action: &Action) -> Result<Done, CloudError> {
-    let Some(azure) = &x.env.azure else { return Err(x.defect(slot.provider, slot.id.as_str(), "no Azure account")) };
+pub(super) async fn run(
+    x: &Executor<'_>,
+    slot: &Slot,
+    action: &Action,
+) -> Result<Done, CloudError> {
+    let Some(azure) = &x.env.azure else {
+        return Err(x.defect(slot.provider, slot.id.as_str(), "no Azure account"));
+    };
     let client = &azure.account.client;
     match action {
         Action::Create { .. } => create(x, azure, client, slot, action).await,
@@ -32,7 +39,10 @@ pub(super) async fn run(x: &Executor<'_>, slot: &Slot, action: &Action) -> Resul
         Action::Refresh { .. } => {
             let id = ResourceId::new(x.id(slot)?);
             let key = peering_key(x, slot)?;
-            Ok(done(Some(&id), Some(client.refresh_circuit(&id, key.as_ref()).await?)))
+            Ok(done(
+                Some(&id),
+                Some(client.refresh_circuit(&id, key.as_ref()).await?),
+            ))
         }
         Action::Delete { .. } => delete(x, client, slot).await,
         Action::Release { .. } => release(x, client, slot).await,
@@ -41,24 +51,57 @@ pub(super) async fn run(x: &Executor<'_>, slot: &Slot, action: &Action) -> Resul
 }
 
 fn done(id: Option<&ResourceId>, accepted: Option<Accepted>) -> Done {
-    Done { id: id.map(|i| i.as_str().to_owned()), operation_url: accepted.and_then(|a| a.operation_url) }
+    Done {
+        id: id.map(|i| i.as_str().to_owned()),
+        operation_url: accepted.and_then(|a| a.operation_url),
+    }
 }
 
 /// The peering's MD5 key, which newer API versions hide in reads: written back with a refresh.
-fn peering_key(x: &Executor<'_>, slot: &Slot) -> Result<Option<causeway_model::secret::Secret>, CloudError> {
+fn peering_key(
+    x: &Executor<'_>,
+    slot: &Slot,
+) -> Result<Option<causeway_model::secret::Secret>, CloudError> {
     match x.graph.get("peering").map(|s| &s.desired) {
-        Some(Desired::Peering { shared_key: Some(handle), .. }) => x.secret(slot, handle).map(Some),
+        Some(Desired::Peering {
+            shared_key: Some(handle),
+            ..
+        }) => x.secret(slot, handle).map(Some),
         _ => Ok(None),
     }
 }
 
-async fn create(x: &Executor<'_>, azure: &AzureEnv, client: &AzureClient, slot: &Slot, action: &Action) -> Result<Done, CloudError> {
+async fn create(
+    x: &Executor<'_>,
+    azure: &AzureEnv,
+    client: &AzureClient,
+    slot: &Slot,
+    action: &Action,
+) -> Result<Done, CloudError> {
     let location = azure.location.clone();
     let tags = x.env.marks.tags(&slot.id, &azure.tags);
-    let id = slot.desired.name().map(|n| azure.id(arm_kind(slot.class), n));
-    let network = || azure.virtual_network.clone().ok_or_else(|| x.missing(slot, "the virtual network"));
+    let id = slot
+        .desired
+        .name()
+        .map(|n| azure.id(arm_kind(slot.class), n));
+    let network = || {
+        azure
+            .virtual_network
+            .clone()
+            .ok_or_else(|| x.missing(slot, "the virtual network"))
+    };
     let (id, accepted) = match (&slot.desired, id) {
-        (Desired::Circuit { service_provider, peering_location, bandwidth_mbps, tier, family, .. }, Some(id)) => {
+        (
+            Desired::Circuit {
+                service_provider,
+                peering_location,
+                bandwidth_mbps,
+                tier,
+                family,
+                ..
+            },
+            Some(id),
+        ) => {
             let spec = CircuitSpec {
                 location,
                 tags,
@@ -77,11 +120,25 @@ async fn create(x: &Executor<'_>, azure: &AzureEnv, client: &AzureClient, slot: 
             (circuit.private_peering(), accepted)
         }
         (Desired::ErGateway { sku, .. }, Some(id)) => {
-            let spec = ExpressRouteGatewaySpec { location, tags, sku: sku.clone(), subnet: network()?.gateway_subnet() };
+            let spec = ExpressRouteGatewaySpec {
+                location,
+                tags,
+                sku: sku.clone(),
+                subnet: network()?.gateway_subnet(),
+            };
             let accepted = client.create_express_route_gateway(&id, &spec).await?;
             (id, accepted)
         }
-        (Desired::VpnGateway { sku, generation, asn, apipa, .. }, Some(id)) => {
+        (
+            Desired::VpnGateway {
+                sku,
+                generation,
+                asn,
+                apipa,
+                ..
+            },
+            Some(id),
+        ) => {
             let mut instances = Vec::new();
             for (i, addresses) in apipa.iter().enumerate() {
                 instances.push(VpnInstanceSpec {
@@ -90,22 +147,49 @@ async fn create(x: &Executor<'_>, azure: &AzureEnv, client: &AzureClient, slot: 
                     bgp_addresses: addresses.iter().map(Ipv4Addr::to_string).collect(),
                 });
             }
-            let spec = VpnGatewaySpec { location, tags, sku: sku.clone(), generation: generation.clone(), asn: *asn, subnet: network()?.gateway_subnet(), instances };
+            let spec = VpnGatewaySpec {
+                location,
+                tags,
+                sku: sku.clone(),
+                generation: generation.clone(),
+                asn: *asn,
+                subnet: network()?.gateway_subnet(),
+                instances,
+            };
             let accepted = client.create_vpn_gateway(&id, &spec).await?;
             (id, accepted)
         }
         (Desired::PublicIp { zones, .. }, Some(id)) => {
-            let accepted = client.create_public_ip(&id, &PublicIpSpec { location, tags, zones: zones.clone() }).await?;
+            let accepted = client
+                .create_public_ip(
+                    &id,
+                    &PublicIpSpec {
+                        location,
+                        tags,
+                        zones: zones.clone(),
+                    },
+                )
+                .await?;
             (id, accepted)
         }
-        (Desired::ErConnection { routing_weight, authorization_key, .. }, Some(id)) => {
+        (
+            Desired::ErConnection {
+                routing_weight,
+                authorization_key,
+                ..
+            },
+            Some(id),
+        ) => {
             let spec = ExpressRouteConnectionSpec {
                 location,
                 tags,
                 gateway: ResourceId::new(x.other(slot, "er-gateway")?),
                 circuit: ResourceId::new(x.other(slot, "circuit")?),
                 routing_weight: *routing_weight,
-                authorization_key: authorization_key.as_ref().map(|h| x.secret(slot, h)).transpose()?,
+                authorization_key: authorization_key
+                    .as_ref()
+                    .map(|h| x.secret(slot, h))
+                    .transpose()?,
             };
             let accepted = client.create_express_route_connection(&id, &spec).await?;
             (id, accepted)
@@ -114,7 +198,16 @@ async fn create(x: &Executor<'_>, azure: &AzureEnv, client: &AzureClient, slot: 
             let accepted = put_local_gateway(x, azure, client, slot, &id).await?;
             (id, accepted)
         }
-        (Desired::IpsecConnection { shared_key, custom_bgp, ipsec, dpd_seconds, .. }, Some(id)) => {
+        (
+            Desired::IpsecConnection {
+                shared_key,
+                custom_bgp,
+                ipsec,
+                dpd_seconds,
+                ..
+            },
+            Some(id),
+        ) => {
             let pair = slot.id.as_str().strip_prefix("ipsec-").unwrap_or_default();
             let spec = IpsecConnectionSpec {
                 location,
@@ -125,7 +218,11 @@ async fn create(x: &Executor<'_>, azure: &AzureEnv, client: &AzureClient, slot: 
                 enable_bgp: true,
                 dpd_timeout_seconds: *dpd_seconds,
                 policy: policy(ipsec),
-                custom_bgp_addresses: custom_bgp.iter().enumerate().map(|(i, a)| (ip_configuration(i), a.to_string())).collect(),
+                custom_bgp_addresses: custom_bgp
+                    .iter()
+                    .enumerate()
+                    .map(|(i, a)| (ip_configuration(i), a.to_string()))
+                    .collect(),
             };
             let accepted = client.create_ipsec_connection(&id, &spec).await?;
             (id, accepted)
@@ -149,8 +246,20 @@ fn policy(p: &IpsecProfile) -> IpsecPolicy {
     }
 }
 
-async fn put_peering(x: &Executor<'_>, client: &AzureClient, slot: &Slot, circuit: &ResourceId) -> Result<Accepted, CloudError> {
-    let Desired::Peering { peer_asn, primary, secondary, vlan, shared_key } = &slot.desired else {
+async fn put_peering(
+    x: &Executor<'_>,
+    client: &AzureClient,
+    slot: &Slot,
+    circuit: &ResourceId,
+) -> Result<Accepted, CloudError> {
+    let Desired::Peering {
+        peer_asn,
+        primary,
+        secondary,
+        vlan,
+        shared_key,
+    } = &slot.desired
+    else {
         return Err(x.defect(slot.provider, slot.id.as_str(), "no peering is described"));
     };
     let spec = PeeringSpec {
@@ -163,9 +272,25 @@ async fn put_peering(x: &Executor<'_>, client: &AzureClient, slot: &Slot, circui
     client.put_private_peering(circuit, &spec).await
 }
 
-async fn put_local_gateway(x: &Executor<'_>, azure: &AzureEnv, client: &AzureClient, slot: &Slot, id: &ResourceId) -> Result<Accepted, CloudError> {
-    let Desired::LocalNetworkGateway { asn, bgp_address, inside, .. } = &slot.desired else {
-        return Err(x.defect(slot.provider, slot.id.as_str(), "no local network gateway is described"));
+async fn put_local_gateway(
+    x: &Executor<'_>,
+    azure: &AzureEnv,
+    client: &AzureClient,
+    slot: &Slot,
+    id: &ResourceId,
+) -> Result<Accepted, CloudError> {
+    let Desired::LocalNetworkGateway {
+        asn,
+        bgp_address,
+        inside,
+        ..
+    } = &slot.desired
+    else {
+        return Err(x.defect(
+            slot.provider,
+            slot.id.as_str(),
+            "no local network gateway is described",
+        ));
     };
     let instance = slot.id.as_str().split('-').nth(1).unwrap_or_default();
     let connection = x.other(slot, &format!("vpn-connection-{instance}"))?;
@@ -174,7 +299,13 @@ async fn put_local_gateway(x: &Executor<'_>, azure: &AzureEnv, client: &AzureCli
         .env
         .aws
         .as_ref()
-        .and_then(|a| a.snapshot.vpn_connections.items.iter().find(|c| c.id == connection))
+        .and_then(|a| {
+            a.snapshot
+                .vpn_connections
+                .items
+                .iter()
+                .find(|c| c.id == connection)
+        })
         .and_then(|c| c.tunnel(*inside))
         .map(|t| t.health.outside_address.clone())
         .filter(|a| !a.is_empty())
@@ -189,7 +320,13 @@ async fn put_local_gateway(x: &Executor<'_>, azure: &AzureEnv, client: &AzureCli
     client.put_local_gateway(id, &spec).await
 }
 
-async fn update(x: &Executor<'_>, azure: &AzureEnv, client: &AzureClient, slot: &Slot, drift: &[Drift]) -> Result<Done, CloudError> {
+async fn update(
+    x: &Executor<'_>,
+    azure: &AzureEnv,
+    client: &AzureClient,
+    slot: &Slot,
+    drift: &[Drift],
+) -> Result<Done, CloudError> {
     let id = ResourceId::new(x.id(slot)?);
     let gone = || x.missing(slot, slot.id.as_str());
     let accepted = match (&slot.desired, slot.class) {
@@ -197,15 +334,29 @@ async fn update(x: &Executor<'_>, azure: &AzureEnv, client: &AzureClient, slot: 
             let circuit = ResourceId::new(x.other(slot, "circuit")?);
             put_peering(x, client, slot, &circuit).await?
         }
-        (Desired::LocalNetworkGateway { .. }, _) if !drift.is_empty() => put_local_gateway(x, azure, client, slot, &id).await?,
+        (Desired::LocalNetworkGateway { .. }, _) if !drift.is_empty() => {
+            put_local_gateway(x, azure, client, slot, &id).await?
+        }
         // Failed at the provider: the same body again (azure.md §1.2).
-        (_, Class::Circuit) if drift.is_empty() => client.refresh_circuit(&id, peering_key(x, slot)?.as_ref()).await?,
+        (_, Class::Circuit) if drift.is_empty() => {
+            client
+                .refresh_circuit(&id, peering_key(x, slot)?.as_ref())
+                .await?
+        }
         _ if drift.is_empty() => {
             let body: Value = client.get("mend", &id).await?;
             let etag = body.get("etag").and_then(Value::as_str).map(str::to_owned);
             client.put("mend", &id, &body, etag.as_deref()).await?
         }
-        (Desired::Circuit { bandwidth_mbps, tier, family, .. }, _) => {
+        (
+            Desired::Circuit {
+                bandwidth_mbps,
+                tier,
+                family,
+                ..
+            },
+            _,
+        ) => {
             let mut c = client.circuit(&id).await?.ok_or_else(gone)?;
             if let Some(p) = c.properties.service_provider_properties.as_mut() {
                 p.bandwidth_in_mbps = Some(*bandwidth_mbps);
@@ -218,18 +369,34 @@ async fn update(x: &Executor<'_>, azure: &AzureEnv, client: &AzureClient, slot: 
         }
         (Desired::ErGateway { sku, .. }, _) => {
             let mut g = client.gateway(&id).await?.ok_or_else(gone)?;
-            set_sku(g.properties.sku.get_or_insert_with(GatewaySku::default), sku);
+            set_sku(
+                g.properties.sku.get_or_insert_with(GatewaySku::default),
+                sku,
+            );
             client.update_gateway(&id, &g).await?
         }
         (Desired::VpnGateway { sku, apipa, .. }, _) => {
             let mut g = client.gateway(&id).await?.ok_or_else(gone)?;
-            set_sku(g.properties.sku.get_or_insert_with(GatewaySku::default), sku);
-            let names: Vec<String> = g.properties.ip_configurations.iter().map(|c| c.name.to_lowercase()).collect();
+            set_sku(
+                g.properties.sku.get_or_insert_with(GatewaySku::default),
+                sku,
+            );
+            let names: Vec<String> = g
+                .properties
+                .ip_configurations
+                .iter()
+                .map(|c| c.name.to_lowercase())
+                .collect();
             if let Some(bgp) = g.properties.bgp_settings.as_mut() {
                 for (name, addresses) in names.iter().zip(apipa) {
                     let suffix = format!("/ipconfigurations/{name}");
-                    if let Some(entry) = bgp.bgp_peering_addresses.iter_mut().find(|a| a.ip_configuration_id.to_lowercase().ends_with(&suffix)) {
-                        entry.custom_bgp_ip_addresses = addresses.iter().map(Ipv4Addr::to_string).collect();
+                    if let Some(entry) = bgp
+                        .bgp_peering_addresses
+                        .iter_mut()
+                        .find(|a| a.ip_configuration_id.to_lowercase().ends_with(&suffix))
+                    {
+                        entry.custom_bgp_ip_addresses =
+                            addresses.iter().map(Ipv4Addr::to_string).collect();
                     }
                 }
             }
@@ -240,7 +407,15 @@ async fn update(x: &Executor<'_>, azure: &AzureEnv, client: &AzureClient, slot: 
             c.properties.routing_weight = Some(i64::from(*routing_weight));
             client.update_connection(&id, &c).await?
         }
-        (Desired::IpsecConnection { custom_bgp, ipsec, dpd_seconds, .. }, _) => {
+        (
+            Desired::IpsecConnection {
+                custom_bgp,
+                ipsec,
+                dpd_seconds,
+                ..
+            },
+            _,
+        ) => {
             let gateway = ResourceId::new(x.other(slot, "vpn-gateway")?);
             let mut c = client.connection(&id).await?.ok_or_else(gone)?;
             c.properties.enable_bgp = Some(true);
@@ -250,13 +425,24 @@ async fn update(x: &Executor<'_>, azure: &AzureEnv, client: &AzureClient, slot: 
                 .iter()
                 .enumerate()
                 .map(|(i, a)| CustomBgpAddress {
-                    ip_configuration_id: gateway.child("ipConfigurations", &ip_configuration(i)).as_str().to_owned(),
+                    ip_configuration_id: gateway
+                        .child("ipConfigurations", &ip_configuration(i))
+                        .as_str()
+                        .to_owned(),
                     custom_bgp_ip_address: a.to_string(),
                 })
                 .collect();
             client.update_connection(&id, &c).await?
         }
-        _ => return Err(x.unsupported(slot, &Action::Update { slot: slot.id.clone(), drift: drift.to_vec() })),
+        _ => {
+            return Err(x.unsupported(
+                slot,
+                &Action::Update {
+                    slot: slot.id.clone(),
+                    drift: drift.to_vec(),
+                },
+            ));
+        }
     };
     Ok(done(Some(&id), Some(accepted)))
 }
@@ -272,14 +458,24 @@ async fn delete(x: &Executor<'_>, client: &AzureClient, slot: &Slot) -> Result<D
     let accepted = match slot.class {
         Class::Circuit => client.delete_circuit(&id).await?,
         Class::Peering => {
-            let circuit = id.as_str().rsplit_once("/peerings/").map_or_else(|| id.clone(), |(c, _)| ResourceId::new(c));
+            let circuit = id
+                .as_str()
+                .rsplit_once("/peerings/")
+                .map_or_else(|| id.clone(), |(c, _)| ResourceId::new(c));
             client.delete_private_peering(&circuit).await?
         }
         Class::ErGateway | Class::VpnGateway => client.delete_gateway(&id).await?,
         Class::ErConnection | Class::IpsecConnection => client.delete_connection(&id).await?,
         Class::LocalNetworkGateway => client.delete_local_gateway(&id).await?,
         Class::PublicIp => client.delete_public_ip(&id).await?,
-        _ => return Err(x.unsupported(slot, &Action::Delete { slot: slot.id.clone() })),
+        _ => {
+            return Err(x.unsupported(
+                slot,
+                &Action::Delete {
+                    slot: slot.id.clone(),
+                },
+            ));
+        }
     };
     Ok(done(None, accepted))
 }
@@ -291,9 +487,15 @@ async fn release(x: &Executor<'_>, client: &AzureClient, slot: &Slot) -> Result<
     }
     let id = ResourceId::new(x.id(slot)?);
     let body: Value = client.get("release", &id).await?;
-    let mut tags: BTreeMap<String, String> = body.get("tags").and_then(|t| serde_json::from_value(t.clone()).ok()).unwrap_or_default();
+    let mut tags: BTreeMap<String, String> = body
+        .get("tags")
+        .and_then(|t| serde_json::from_value(t.clone()).ok())
+        .unwrap_or_default();
     for ours in [OWNER_TAG, CLUSTER_TAG, SLOT_TAG, OBJECT_TAG] {
         tags.remove(ours);
     }
-    Ok(done(None, Some(client.patch_tags("release", &id, &tags).await?)))
+    Ok(done(
+        None,
+        Some(client.patch_tags("release", &id, &tags).await?),
+    ))
 }

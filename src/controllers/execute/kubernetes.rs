@@ -27,23 +27,40 @@ fn generate() -> String {
     (0..KEY_LENGTH)
         .map(|i| {
             let set = if i == 0 { LETTERS } else { ALL };
-            char::from(set.get(rng.random_range(0..set.len())).copied().unwrap_or(b'A'))
+            char::from(
+                set.get(rng.random_range(0..set.len()))
+                    .copied()
+                    .unwrap_or(b'A'),
+            )
         })
         .collect()
 }
 
-pub(super) async fn run(x: &Executor<'_>, slot: &Slot, action: &Action) -> Result<Done, CloudError> {
+pub(super) async fn run(
+    x: &Executor<'_>,
+    slot: &Slot,
+    action: &Action,
+) -> Result<Done, CloudError> {
     let api = Api::<Secret>::namespaced(x.client.clone(), &x.env.namespace);
     match (action, &slot.desired) {
         (Action::Create { .. }, Desired::KeysSecret { name, keys }) => {
-            let data: BTreeMap<String, ByteString> = keys.iter().map(|k| (k.clone(), ByteString(generate().into_bytes()))).collect();
+            let data: BTreeMap<String, ByteString> = keys
+                .iter()
+                .map(|k| (k.clone(), ByteString(generate().into_bytes())))
+                .collect();
             let secret = Secret {
                 metadata: ObjectMeta {
                     name: Some(name.clone()),
                     namespace: Some(x.env.namespace.clone()),
                     owner_references: Some(vec![x.owner.clone()]),
                     finalizers: Some(vec![FINALIZER.to_owned()]),
-                    labels: Some([("app.kubernetes.io/managed-by".to_owned(), "causeway".to_owned())].into()),
+                    labels: Some(
+                        [(
+                            "app.kubernetes.io/managed-by".to_owned(),
+                            "causeway".to_owned(),
+                        )]
+                        .into(),
+                    ),
                     ..ObjectMeta::default()
                 },
                 data: Some(data),
@@ -51,7 +68,10 @@ pub(super) async fn run(x: &Executor<'_>, slot: &Slot, action: &Action) -> Resul
                 ..Secret::default()
             };
             match api.create(&PostParams::default(), &secret).await {
-                Ok(_) => Ok(Done { id: Some(format!("{}/{name}", x.env.namespace)), operation_url: None }),
+                Ok(_) => Ok(Done {
+                    id: Some(format!("{}/{name}", x.env.namespace)),
+                    operation_url: None,
+                }),
                 // Written by an earlier run of ours, or somebody's: the next look tells.
                 Err(kube::Error::Api(s)) if s.is_already_exists() => Ok(Done::default()),
                 Err(e) => Err(failed(slot, &e)),
@@ -62,7 +82,10 @@ pub(super) async fn run(x: &Executor<'_>, slot: &Slot, action: &Action) -> Resul
             let name = id.rsplit('/').next().unwrap_or_default();
             let keep = matches!(action, Action::Release { .. });
             let patch = json!({"metadata": {"finalizers": null, "ownerReferences": if keep { json!(null) } else { json!([x.owner]) }}});
-            match api.patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await {
+            match api
+                .patch(name, &PatchParams::default(), &Patch::Merge(&patch))
+                .await
+            {
                 Ok(_) => {}
                 Err(kube::Error::Api(s)) if s.is_not_found() => return Ok(Done::default()),
                 Err(e) => return Err(failed(slot, &e)),
@@ -84,9 +107,20 @@ fn failed(slot: &Slot, e: &kube::Error) -> CloudError {
     let (intent, code) = match e {
         kube::Error::Api(s) if s.is_forbidden() => (Intent::Auth, "Forbidden".to_owned()),
         kube::Error::Api(s) => (Intent::Transient { retry_after: None }, s.code.to_string()),
-        _ => (Intent::Transient { retry_after: None }, "Unreachable".to_owned()),
+        _ => (
+            Intent::Transient { retry_after: None },
+            "Unreachable".to_owned(),
+        ),
     };
-    CloudError::new(Provider::Kubernetes, "secrets", slot.id.as_str(), intent, code, e.to_string()).sent(Sent::Maybe)
+    CloudError::new(
+        Provider::Kubernetes,
+        "secrets",
+        slot.id.as_str(),
+        intent,
+        code,
+        e.to_string(),
+    )
+    .sent(Sent::Maybe)
 }
 
 #[cfg(test)]

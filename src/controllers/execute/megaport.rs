@@ -2,7 +2,9 @@
 //! token looked for before an order gets here, and an order is sent once.
 
 use super::{Done, Executor};
-use crate::clients::megaport::{FarEnd, McrOrder, McrUpdate, RouterBgp, RouterInterface, VxcOrder, VxcUpdate};
+use crate::clients::megaport::{
+    FarEnd, McrOrder, McrUpdate, RouterBgp, RouterInterface, VxcOrder, VxcUpdate,
+};
 use crate::controllers::env::MegaportEnv;
 use causeway_model::desired::{Desired, Drift, McrSession};
 use causeway_model::intent::{CloudError, Intent};
@@ -11,8 +13,14 @@ use causeway_model::slot::{Class, Slot};
 use causeway_model::spec::PeeringPort;
 use ipnet::Ipv4Net;
 
-pub(super) async fn run(x: &Executor<'_>, slot: &Slot, action: &Action) -> Result<Done, CloudError> {
-    let Some(megaport) = &x.env.megaport else { return Err(x.defect(slot.provider, slot.id.as_str(), "no Megaport account")) };
+pub(super) async fn run(
+    x: &Executor<'_>,
+    slot: &Slot,
+    action: &Action,
+) -> Result<Done, CloudError> {
+    let Some(megaport) = &x.env.megaport else {
+        return Err(x.defect(slot.provider, slot.id.as_str(), "no Megaport account"));
+    };
     let client = &megaport.account.client;
     match action {
         Action::Create { .. } => create(x, megaport, slot, action).await,
@@ -38,8 +46,15 @@ pub(super) async fn run(x: &Executor<'_>, slot: &Slot, action: &Action) -> Resul
 }
 
 /// The MCR's side of a VXC, whole and with its key: an update replaces everything (megaport.md §4.5).
-fn interface(x: &Executor<'_>, slot: &Slot, s: &McrSession, vlan: Option<u16>, shutdown: bool) -> Result<RouterInterface, CloudError> {
-    let address = Ipv4Net::new(s.local, s.prefix_len).map_err(|e| x.defect(slot.provider, slot.id.as_str(), &e.to_string()))?;
+fn interface(
+    x: &Executor<'_>,
+    slot: &Slot,
+    s: &McrSession,
+    vlan: Option<u16>,
+    shutdown: bool,
+) -> Result<RouterInterface, CloudError> {
+    let address = Ipv4Net::new(s.local, s.prefix_len)
+        .map_err(|e| x.defect(slot.provider, slot.id.as_str(), &e.to_string()))?;
     Ok(RouterInterface {
         description: format!("causeway {}", slot.id),
         vlan,
@@ -59,11 +74,27 @@ fn interface(x: &Executor<'_>, slot: &Slot, s: &McrSession, vlan: Option<u16>, s
     })
 }
 
-async fn create(x: &Executor<'_>, megaport: &MegaportEnv, slot: &Slot, action: &Action) -> Result<Done, CloudError> {
+async fn create(
+    x: &Executor<'_>,
+    megaport: &MegaportEnv,
+    slot: &Slot,
+    action: &Action,
+) -> Result<Done, CloudError> {
     let client = &megaport.account.client;
-    let tags = x.env.marks.tags(&slot.id, &std::collections::BTreeMap::new());
+    let tags = x
+        .env
+        .marks
+        .tags(&slot.id, &std::collections::BTreeMap::new());
     let uid = match &slot.desired {
-        Desired::Router { name, location_id, port_speed_mbps, asn, term_months, diversity_zone, cost_centre } => {
+        Desired::Router {
+            name,
+            location_id,
+            port_speed_mbps,
+            asn,
+            term_months,
+            diversity_zone,
+            cost_centre,
+        } => {
             let order = McrOrder {
                 name: x.env.marks.product_name(name, &slot.id),
                 location_id: *location_id,
@@ -77,15 +108,44 @@ async fn create(x: &Executor<'_>, megaport: &MegaportEnv, slot: &Slot, action: &
             client.validate_mcr(&order).await?;
             client.buy_mcr(&order).await?
         }
-        Desired::VxcAzure { name, port, rate_limit_mbps, term_months, vlan, session } => {
-            let router = if *port == PeeringPort::Primary { "router-primary" } else { "router-secondary" };
+        Desired::VxcAzure {
+            name,
+            port,
+            rate_limit_mbps,
+            term_months,
+            vlan,
+            session,
+        } => {
+            let router = if *port == PeeringPort::Primary {
+                "router-primary"
+            } else {
+                "router-secondary"
+            };
             let service_key = service_key(x, slot)?;
             let lookup = client.azure_key(&service_key).await?;
-            let far = lookup.port(*port).ok_or_else(|| x.missing(slot, &format!("the {} port of the service key at Megaport", port.lower())))?;
+            let far = lookup.port(*port).ok_or_else(|| {
+                x.missing(
+                    slot,
+                    &format!("the {} port of the service key at Megaport", port.lower()),
+                )
+            })?;
             if !far.is_free() {
                 // Perhaps our own order of a moment ago that lists do not show yet.
-                let on = format!("the {} port of the circuit, which another VXC holds at Megaport", port.lower());
-                return Err(CloudError::new(slot.provider, "GET /v2/secure/azure/{key}", slot.id.as_str(), Intent::Blocked { on: on.clone(), retry_after: None }, "PortTaken", on));
+                let on = format!(
+                    "the {} port of the circuit, which another VXC holds at Megaport",
+                    port.lower()
+                );
+                return Err(CloudError::new(
+                    slot.provider,
+                    "GET /v2/secure/azure/{key}",
+                    slot.id.as_str(),
+                    Intent::Blocked {
+                        on: on.clone(),
+                        retry_after: None,
+                    },
+                    "PortTaken",
+                    on,
+                ));
             }
             let order = VxcOrder {
                 name: x.env.marks.product_name(name, &slot.id),
@@ -95,20 +155,51 @@ async fn create(x: &Executor<'_>, megaport: &MegaportEnv, slot: &Slot, action: &
                 cost_centre: megaport.cost_centre.clone(),
                 tags,
                 interfaces: vec![interface(x, slot, session, Some(*vlan), session.shutdown)?],
-                far_end: FarEnd::Azure { port_uid: far.product_uid.clone(), service_key },
+                far_end: FarEnd::Azure {
+                    port_uid: far.product_uid.clone(),
+                    service_key,
+                },
             };
             client.validate_vxc(&order).await?;
             client.buy_vxc(&order).await?
         }
-        Desired::VxcAws { name, hosted_connection, rate_limit_mbps, term_months, vif_name, amazon_asn, amazon_address, customer_address, auth_key, session } => {
-            let port_uid = x.env.partner_port.clone().ok_or_else(|| x.missing(slot, "the partner port"))?;
-            let owner_account = x.env.aws.as_ref().map(|a| a.account_id.clone()).ok_or_else(|| x.missing(slot, "the AWS account"))?;
+        Desired::VxcAws {
+            name,
+            hosted_connection,
+            rate_limit_mbps,
+            term_months,
+            vif_name,
+            amazon_asn,
+            amazon_address,
+            customer_address,
+            auth_key,
+            session,
+        } => {
+            let port_uid = x
+                .env
+                .partner_port
+                .clone()
+                .ok_or_else(|| x.missing(slot, "the partner port"))?;
+            let owner_account = x
+                .env
+                .aws
+                .as_ref()
+                .map(|a| a.account_id.clone())
+                .ok_or_else(|| x.missing(slot, "the AWS account"))?;
             let router_uid = x.other(slot, "router")?;
-            let asn = megaport.snapshot.mcr(&router_uid).and_then(|m| m.asn).ok_or_else(|| x.missing(slot, "the ASN of the router"))?;
+            let asn = megaport
+                .snapshot
+                .mcr(&router_uid)
+                .and_then(|m| m.asn)
+                .ok_or_else(|| x.missing(slot, "the ASN of the router"))?;
             let mut session = session.clone();
             session.peer_asn = amazon_asn.unwrap_or(session.peer_asn);
             let far_end = if *hosted_connection {
-                FarEnd::AwsConnection { port_uid, owner_account, name: vif_name.clone() }
+                FarEnd::AwsConnection {
+                    port_uid,
+                    owner_account,
+                    name: vif_name.clone(),
+                }
             } else {
                 FarEnd::AwsVif {
                     port_uid,
@@ -136,33 +227,76 @@ async fn create(x: &Executor<'_>, megaport: &MegaportEnv, slot: &Slot, action: &
         }
         _ => return Err(x.unsupported(slot, action)),
     };
-    Ok(Done { id: Some(uid), operation_url: None })
+    Ok(Done {
+        id: Some(uid),
+        operation_url: None,
+    })
 }
 
 /// The circuit's service key, straight from the inventory: it never goes through status or the model.
-fn service_key(x: &Executor<'_>, slot: &Slot) -> Result<causeway_model::secret::Secret, CloudError> {
+fn service_key(
+    x: &Executor<'_>,
+    slot: &Slot,
+) -> Result<causeway_model::secret::Secret, CloudError> {
     let id = crate::clients::azure::ResourceId::new(x.other(slot, "circuit")?);
-    let azure = x.env.azure.as_ref().ok_or_else(|| x.missing(slot, "the Azure account"))?;
-    let group = id.resource_group().unwrap_or(&azure.resource_group).to_owned();
+    let azure = x
+        .env
+        .azure
+        .as_ref()
+        .ok_or_else(|| x.missing(slot, "the Azure account"))?;
+    let group = id
+        .resource_group()
+        .unwrap_or(&azure.resource_group)
+        .to_owned();
     let circuit = azure
         .snapshot
         .group(&group)
-        .and_then(|g| g.circuits.items.iter().find(|c| c.resource_id().is_some_and(|x| x == id)))
+        .and_then(|g| {
+            g.circuits
+                .items
+                .iter()
+                .find(|c| c.resource_id().is_some_and(|x| x == id))
+        })
         .ok_or_else(|| x.missing(slot, "the circuit"))?;
     circuit.properties.key(&id)
 }
 
-async fn update(x: &Executor<'_>, megaport: &MegaportEnv, slot: &Slot, drift: &[Drift]) -> Result<Done, CloudError> {
+async fn update(
+    x: &Executor<'_>,
+    megaport: &MegaportEnv,
+    slot: &Slot,
+    drift: &[Drift],
+) -> Result<Done, CloudError> {
     let client = &megaport.account.client;
     let uid = x.id(slot)?;
     let has = |f: &str| drift.iter().any(|d| d.field == f);
     match &slot.desired {
         Desired::Router { cost_centre, .. } => {
-            let update = McrUpdate { name: None, cost_centre: cost_centre.clone().or_else(|| megaport.cost_centre.clone()).unwrap_or_default(), term_months: None };
+            let update = McrUpdate {
+                name: None,
+                cost_centre: cost_centre
+                    .clone()
+                    .or_else(|| megaport.cost_centre.clone())
+                    .unwrap_or_default(),
+                term_months: None,
+            };
             client.update_mcr(&uid, &update).await?;
         }
-        Desired::VxcAzure { rate_limit_mbps, session, .. } | Desired::VxcAws { rate_limit_mbps, session, .. } => {
-            let vlan = if let Desired::VxcAzure { vlan, .. } = &slot.desired { Some(*vlan) } else { None };
+        Desired::VxcAzure {
+            rate_limit_mbps,
+            session,
+            ..
+        }
+        | Desired::VxcAws {
+            rate_limit_mbps,
+            session,
+            ..
+        } => {
+            let vlan = if let Desired::VxcAzure { vlan, .. } = &slot.desired {
+                Some(*vlan)
+            } else {
+                None
+            };
             let session_changed = drift.iter().any(|d| d.field != "rateLimitMbps");
             // A session that somebody shut stays shut (api.md §2): the flag is sent back as it was read.
             let shut = megaport
@@ -171,15 +305,40 @@ async fn update(x: &Executor<'_>, megaport: &MegaportEnv, slot: &Slot, drift: &[
                 .iter()
                 .find(|v| v.uid == uid)
                 .and_then(|v| v.router.as_ref())
-                .is_some_and(|r| r.interfaces.iter().flat_map(|i| &i.sessions).any(|s| s.row.peer_ip_address == session.peer.to_string() && s.row.shutdown));
+                .is_some_and(|r| {
+                    r.interfaces.iter().flat_map(|i| &i.sessions).any(|s| {
+                        s.row.peer_ip_address == session.peer.to_string() && s.row.shutdown
+                    })
+                });
             let update = VxcUpdate {
                 rate_limit_mbps: has("rateLimitMbps").then_some(*rate_limit_mbps),
-                interfaces: if session_changed { Some(vec![interface(x, slot, session, vlan, shut || session.shutdown)?]) } else { None },
+                interfaces: if session_changed {
+                    Some(vec![interface(
+                        x,
+                        slot,
+                        session,
+                        vlan,
+                        shut || session.shutdown,
+                    )?])
+                } else {
+                    None
+                },
                 ..VxcUpdate::default()
             };
             client.update_vxc(&uid, &update).await?;
         }
-        _ => return Err(x.unsupported(slot, &Action::Update { slot: slot.id.clone(), drift: drift.to_vec() })),
+        _ => {
+            return Err(x.unsupported(
+                slot,
+                &Action::Update {
+                    slot: slot.id.clone(),
+                    drift: drift.to_vec(),
+                },
+            ));
+        }
     }
-    Ok(Done { id: Some(uid), operation_url: None })
+    Ok(Done {
+        id: Some(uid),
+        operation_url: None,
+    })
 }

@@ -43,7 +43,11 @@ impl Executor<'_> {
     /// The provider's answer, classified.
     pub async fn run(&self, action: &Action) -> Result<Done, CloudError> {
         let Some(slot) = self.graph.slots.get(action.slot()) else {
-            return Err(self.defect(Provider::Kubernetes, action.slot().as_str(), "the slot is not in the graph"));
+            return Err(self.defect(
+                Provider::Kubernetes,
+                action.slot().as_str(),
+                "the slot is not in the graph",
+            ));
         };
         match slot.provider {
             Provider::Azure => azure::run(self, slot, action).await,
@@ -55,11 +59,22 @@ impl Executor<'_> {
 
     /// The ID of a slot's object as observed.
     fn id(&self, slot: &Slot) -> Result<String, CloudError> {
-        self.seen_id(slot.id.as_str()).or_else(|| self.observed.records.get(&slot.id).and_then(|r| r.id.clone())).ok_or_else(|| self.missing(slot, slot.id.as_str()))
+        self.seen_id(slot.id.as_str())
+            .or_else(|| {
+                self.observed
+                    .records
+                    .get(&slot.id)
+                    .and_then(|r| r.id.clone())
+            })
+            .ok_or_else(|| self.missing(slot, slot.id.as_str()))
     }
 
     fn seen_id(&self, slot: &str) -> Option<String> {
-        self.observed.seen.get(slot).and_then(Seen::present).map(|p| p.id.clone())
+        self.observed
+            .seen
+            .get(slot)
+            .and_then(Seen::present)
+            .map(|p| p.id.clone())
     }
 
     /// The ID of another slot's object, which the plan promised to be there.
@@ -69,21 +84,52 @@ impl Executor<'_> {
 
     fn secret(&self, slot: &Slot, handle: &SecretHandle) -> Result<Secret, CloudError> {
         self.secrets.get(handle).ok_or_else(|| {
-            let what = format!("key {} of Secret {} is missing or empty: add it to the namespace {}", handle.key, handle.secret, self.env.namespace);
-            CloudError::new(slot.provider, "readSecret", slot.id.as_str(), Intent::Blocked { on: what.clone(), retry_after: None }, "SecretMissing", what)
+            let what = format!(
+                "key {} of Secret {} is missing or empty: add it to the namespace {}",
+                handle.key, handle.secret, self.env.namespace
+            );
+            CloudError::new(
+                slot.provider,
+                "readSecret",
+                slot.id.as_str(),
+                Intent::Blocked {
+                    on: what.clone(),
+                    retry_after: None,
+                },
+                "SecretMissing",
+                what,
+            )
         })
     }
 
     fn missing(&self, slot: &Slot, other: &str) -> CloudError {
         let what = format!("{other} is not there (any more)");
-        CloudError::new(slot.provider, "plan", slot.id.as_str(), Intent::Conflict, "Outdated", what)
+        CloudError::new(
+            slot.provider,
+            "plan",
+            slot.id.as_str(),
+            Intent::Conflict,
+            "Outdated",
+            what,
+        )
     }
 
     fn defect(&self, provider: Provider, slot: &str, what: &str) -> CloudError {
-        CloudError::new(provider, "plan", slot, Intent::Terminal, "Unsupported", what)
+        CloudError::new(
+            provider,
+            "plan",
+            slot,
+            Intent::Terminal,
+            "Unsupported",
+            what,
+        )
     }
 
     fn unsupported(&self, slot: &Slot, action: &Action) -> CloudError {
-        self.defect(slot.provider, slot.id.as_str(), &format!("{} is not possible for a {}", action.verb(), slot.noun))
+        self.defect(
+            slot.provider,
+            slot.id.as_str(),
+            &format!("{} is not possible for a {}", action.verb(), slot.noun),
+        )
     }
 }

@@ -20,26 +20,42 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(super) fn no(reason: &'static str, message: impl Into<String>) -> Rejection {
-    Rejection { reason, message: message.into(), undecided: false }
+    Rejection {
+        reason,
+        message: message.into(),
+        undecided: false,
+    }
 }
 
 /// Nobody can tell yet: a provider did not answer, or another object is not that far.
 pub(super) fn not_yet(reason: &'static str, message: impl Into<String>) -> Rejection {
-    Rejection { reason, message: message.into(), undecided: true }
+    Rejection {
+        reason,
+        message: message.into(),
+        undecided: true,
+    }
 }
 
 pub(super) fn account_rejection(e: &AccountError) -> Rejection {
     match e {
         AccountError::SecretMissing { .. } => no("ReferenceNotFound", e.to_string()),
         AccountError::Malformed { .. } => no("CredentialsInvalid", e.to_string()),
-        AccountError::Provider { error, .. } if error.is_auth() => no("CredentialsInvalid", e.to_string()),
-        AccountError::Provider { .. } | AccountError::Unreadable { .. } => not_yet("Validating", e.to_string()),
+        AccountError::Provider { error, .. } if error.is_auth() => {
+            no("CredentialsInvalid", e.to_string())
+        }
+        AccountError::Provider { .. } | AccountError::Unreadable { .. } => {
+            not_yet("Validating", e.to_string())
+        }
     }
 }
 
 /// The empty environment of an object, to be filled with accounts.
 pub(super) fn env<K: ResourceExt>(object: &K, ctx: &Context, key: &str, now: Timestamp) -> Env {
-    let owner = object.annotations().get(OWNER_ID_ANNOTATION).cloned().unwrap_or_default();
+    let owner = object
+        .annotations()
+        .get(OWNER_ID_ANNOTATION)
+        .cloned()
+        .unwrap_or_default();
     Env {
         now,
         stale_after: ctx.accounts.pace().stale_after(),
@@ -53,17 +69,42 @@ pub(super) fn env<K: ResourceExt>(object: &K, ctx: &Context, key: &str, now: Tim
     }
 }
 
-pub(super) async fn azure(ctx: &Context, namespace: &str, spec: &ApiAzure, user: &str, waker: Waker) -> Result<AzureEnv, Rejection> {
-    let secret = spec.credentials_secret_ref.as_ref().map(|s| s.name.as_str());
-    let account = ctx.accounts.azure(namespace, secret, &spec.subscription_id, user, waker).await.map_err(|e| account_rejection(&e))?;
+pub(super) async fn azure(
+    ctx: &Context,
+    namespace: &str,
+    spec: &ApiAzure,
+    user: &str,
+    waker: Waker,
+) -> Result<AzureEnv, Rejection> {
+    let secret = spec
+        .credentials_secret_ref
+        .as_ref()
+        .map(|s| s.name.as_str());
+    let account = ctx
+        .accounts
+        .azure(namespace, secret, &spec.subscription_id, user, waker)
+        .await
+        .map_err(|e| account_rejection(&e))?;
     account.want_group(&spec.resource_group);
     let snapshot = account.poller.snapshot();
-    if let Some(error) = snapshot.group(&spec.resource_group).and_then(|g| g.virtual_networks.error.as_ref()) {
+    if let Some(error) = snapshot
+        .group(&spec.resource_group)
+        .and_then(|g| g.virtual_networks.error.as_ref())
+    {
         if error.is_auth() {
-            return Err(no("CredentialsInvalid", format!("spec.azure.credentialsSecretRef: {error}")));
+            return Err(no(
+                "CredentialsInvalid",
+                format!("spec.azure.credentialsSecretRef: {error}"),
+            ));
         }
         if error.is_not_found() {
-            return Err(no("ReferenceNotFound", format!("spec.azure.resourceGroup: {} does not exist in subscription {}: create it, or correct the name", spec.resource_group, spec.subscription_id)));
+            return Err(no(
+                "ReferenceNotFound",
+                format!(
+                    "spec.azure.resourceGroup: {} does not exist in subscription {}: create it, or correct the name",
+                    spec.resource_group, spec.subscription_id
+                ),
+            ));
         }
     }
     Ok(AzureEnv {
@@ -77,38 +118,92 @@ pub(super) async fn azure(ctx: &Context, namespace: &str, spec: &ApiAzure, user:
     })
 }
 
-pub(super) async fn aws(ctx: &Context, namespace: &str, spec: &ApiAws, user: &str, waker: Waker) -> Result<AwsEnv, Rejection> {
-    let secret = spec.credentials_secret_ref.as_ref().map(|s| s.name.as_str());
-    let account = ctx.accounts.aws(namespace, secret, &spec.region, user, waker).await.map_err(|e| account_rejection(&e))?;
-    if let Some(wanted) = spec.account_id.as_ref().filter(|w| **w != account.account_id) {
+pub(super) async fn aws(
+    ctx: &Context,
+    namespace: &str,
+    spec: &ApiAws,
+    user: &str,
+    waker: Waker,
+) -> Result<AwsEnv, Rejection> {
+    let secret = spec
+        .credentials_secret_ref
+        .as_ref()
+        .map(|s| s.name.as_str());
+    let account = ctx
+        .accounts
+        .aws(namespace, secret, &spec.region, user, waker)
+        .await
+        .map_err(|e| account_rejection(&e))?;
+    if let Some(wanted) = spec
+        .account_id
+        .as_ref()
+        .filter(|w| **w != account.account_id)
+    {
         return Err(no(
             "CredentialsInvalid",
-            format!("spec.aws.accountID is {wanted}, but the credentials belong to account {}: correct one of them", account.account_id),
+            format!(
+                "spec.aws.accountID is {wanted}, but the credentials belong to account {}: correct one of them",
+                account.account_id
+            ),
         ));
     }
     let snapshot = account.poller.snapshot();
     if let Some(error) = snapshot.vpcs.error.as_ref().filter(|e| e.is_auth()) {
-        return Err(no("CredentialsInvalid", format!("spec.aws.credentialsSecretRef: {error}")));
+        return Err(no(
+            "CredentialsInvalid",
+            format!("spec.aws.credentialsSecretRef: {error}"),
+        ));
     }
-    Ok(AwsEnv { account_id: account.account_id.clone(), account, snapshot, region: spec.region.clone(), tags: spec.tags.clone() })
+    Ok(AwsEnv {
+        account_id: account.account_id.clone(),
+        account,
+        snapshot,
+        region: spec.region.clone(),
+        tags: spec.tags.clone(),
+    })
 }
 
-pub(super) async fn megaport(ctx: &Context, namespace: &str, spec: &ApiMegaport, user: &str, waker: Waker) -> Result<MegaportEnv, Rejection> {
-    let account = ctx.accounts.megaport(namespace, &spec.credentials_secret_ref.name, user, waker).await.map_err(|e| account_rejection(&e))?;
+pub(super) async fn megaport(
+    ctx: &Context,
+    namespace: &str,
+    spec: &ApiMegaport,
+    user: &str,
+    waker: Waker,
+) -> Result<MegaportEnv, Rejection> {
+    let account = ctx
+        .accounts
+        .megaport(namespace, &spec.credentials_secret_ref.name, user, waker)
+        .await
+        .map_err(|e| account_rejection(&e))?;
     let snapshot = account.poller.snapshot();
     if let Some(error) = snapshot.products.error.as_ref().filter(|e| e.is_auth()) {
-        return Err(no("CredentialsInvalid", format!("spec.megaport.credentialsSecretRef: {error}")));
+        return Err(no(
+            "CredentialsInvalid",
+            format!("spec.megaport.credentialsSecretRef: {error}"),
+        ));
     }
-    Ok(MegaportEnv { account, snapshot, cost_centre: spec.cost_centre.clone() })
+    Ok(MegaportEnv {
+        account,
+        snapshot,
+        cost_centre: spec.cost_centre.clone(),
+    })
 }
 
 /// The ID of a slot's object in an interconnect's status, once it has one and is not on its way out.
 pub(super) fn parent_slot(parent: &HybridInterconnect, slot: &str) -> Option<String> {
     let slots = &parent.status.as_ref()?.common.slots;
-    slots.iter().find(|s| s.name == slot && !matches!(s.phase, SlotPhase::Gone | SlotPhase::Retained)).and_then(|s| s.id.clone())
+    slots
+        .iter()
+        .find(|s| s.name == slot && !matches!(s.phase, SlotPhase::Gone | SlotPhase::Retained))
+        .and_then(|s| s.id.clone())
 }
 
-pub(super) fn parent(ctx: &Context, namespace: &str, name: &str, field: &str) -> Result<Arc<HybridInterconnect>, Rejection> {
+pub(super) fn parent(
+    ctx: &Context,
+    namespace: &str,
+    name: &str,
+    field: &str,
+) -> Result<Arc<HybridInterconnect>, Rejection> {
     ctx.interconnect(namespace, name).ok_or_else(|| {
         no("ReferenceNotFound", format!("{field}: HybridInterconnect {name} does not exist in namespace {namespace}: create it, or correct the name"))
     })
@@ -123,12 +218,29 @@ pub(super) struct ResolvedRouter {
     pub zone: Option<String>,
 }
 
-pub(super) fn router(ctx: &Context, namespace: &str, megaport: &MegaportEnv, reference: &RouterRef, field: &str) -> Result<ResolvedRouter, Rejection> {
+pub(super) fn router(
+    ctx: &Context,
+    namespace: &str,
+    megaport: &MegaportEnv,
+    reference: &RouterRef,
+    field: &str,
+) -> Result<ResolvedRouter, Rejection> {
     if let Some(r) = &reference.hybrid_interconnect {
         let parent = parent(ctx, namespace, &r.name, field)?;
-        let entry = parent.spec.megaport.iter().flat_map(|m| &m.routers).find(|x| x.name == r.router);
+        let entry = parent
+            .spec
+            .megaport
+            .iter()
+            .flat_map(|m| &m.routers)
+            .find(|x| x.name == r.router);
         let Some(entry) = entry else {
-            return Err(no("ReferenceNotFound", format!("{field}: HybridInterconnect {} has no router {}: add it to spec.megaport.routers, or correct the name", r.name, r.router)));
+            return Err(no(
+                "ReferenceNotFound",
+                format!(
+                    "{field}: HybridInterconnect {} has no router {}: add it to spec.megaport.routers, or correct the name",
+                    r.name, r.router
+                ),
+            ));
         };
         let describe = format!("router {} of HybridInterconnect {}", r.router, r.name);
         if let Some(uid) = entry.reference.as_ref().map(|p| p.product_uid.clone()) {
@@ -146,26 +258,58 @@ pub(super) fn router(ctx: &Context, namespace: &str, megaport: &MegaportEnv, ref
     by_uid(megaport, &uid, format!("router {uid}"), field)
 }
 
-fn by_uid(megaport: &MegaportEnv, uid: &str, describe: String, field: &str) -> Result<ResolvedRouter, Rejection> {
+fn by_uid(
+    megaport: &MegaportEnv,
+    uid: &str,
+    describe: String,
+    field: &str,
+) -> Result<ResolvedRouter, Rejection> {
     if megaport.snapshot.products.read_at.is_none() {
-        return Err(not_yet("Validating", format!("{field}: Megaport's products were not read yet")));
+        return Err(not_yet(
+            "Validating",
+            format!("{field}: Megaport's products were not read yet"),
+        ));
     }
     let Some(mcr) = megaport.snapshot.mcr(uid) else {
-        return Err(no("ReferenceNotFound", format!("{field}: Megaport shows no live router with product UID {uid}: correct it, or use credentials of the company that owns it")));
+        return Err(no(
+            "ReferenceNotFound",
+            format!(
+                "{field}: Megaport shows no live router with product UID {uid}: correct it, or use credentials of the company that owns it"
+            ),
+        ));
     };
-    Ok(ResolvedRouter { uid: Some(uid.to_owned()), describe, asn: mcr.asn.unwrap_or_default(), location_id: Some(mcr.location_id), zone: mcr.diversity_zone.clone() })
+    Ok(ResolvedRouter {
+        uid: Some(uid.to_owned()),
+        describe,
+        asn: mcr.asn.unwrap_or_default(),
+        location_id: Some(mcr.location_id),
+        zone: mcr.diversity_zone.clone(),
+    })
 }
 
 pub(super) fn handle(r: &SecretKeyRef) -> SecretHandle {
-    SecretHandle { secret: r.name.clone(), key: r.key.clone() }
+    SecretHandle {
+        secret: r.name.clone(),
+        key: r.key.clone(),
+    }
 }
 
 /// A prefix that the schema has checked already.
 pub(super) fn prefix(text: &str, field: &str) -> Result<Ipv4Net, Rejection> {
-    text.parse().map_err(|_| no("InvalidTopology", format!("{field}: {text} is not an IPv4 prefix: write it like 169.254.101.216/30")))
+    text.parse().map_err(|_| {
+        no(
+            "InvalidTopology",
+            format!("{field}: {text} is not an IPv4 prefix: write it like 169.254.101.216/30"),
+        )
+    })
 }
 
-pub(super) fn bgp(bfd: causeway_api::common::Toggle, shutdown: bool, prepend: i64, med_out: i64) -> BgpOptions {
+pub(super) fn bgp(
+    bfd: causeway_api::common::Toggle,
+    shutdown: bool,
+    prepend: i64,
+    med_out: i64,
+) -> BgpOptions {
     BgpOptions {
         bfd: bfd == causeway_api::common::Toggle::Enabled,
         shutdown,

@@ -19,8 +19,8 @@ use causeway_model::report::{self, Rejection};
 use causeway_model::slot::SlotId;
 use causeway_model::spec::{DirectConnect, GeneratedKeys, ManagedDxgw, Source};
 use jiff::Timestamp;
-use kube::{Resource, ResourceExt};
 use kube::runtime::reflector::ObjectRef;
+use kube::{Resource, ResourceExt};
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -51,7 +51,15 @@ impl Managed for DirectConnectLink {
         }
         let vif = w.prepared.and_then(|p| {
             let id = w.observed?.seen.get("vif")?.present()?.id.clone();
-            p.env.aws.as_ref()?.snapshot.vifs.items.iter().find(|v| v.id == id).cloned()
+            p.env
+                .aws
+                .as_ref()?
+                .snapshot
+                .vifs
+                .items
+                .iter()
+                .find(|v| v.id == id)
+                .cloned()
         });
         if let Some(v) = vif {
             status.virtual_interface_state = Some(v.state.as_str().to_owned());
@@ -60,25 +68,57 @@ impl Managed for DirectConnectLink {
         }
     }
     fn secrets(&self) -> Vec<String> {
-        let mut all: Vec<String> = self.spec.aws.credentials_secret_ref.iter().map(|s| s.name.clone()).collect();
+        let mut all: Vec<String> = self
+            .spec
+            .aws
+            .credentials_secret_ref
+            .iter()
+            .map(|s| s.name.clone())
+            .collect();
         all.push(self.spec.megaport.credentials_secret_ref.name.clone());
-        all.extend(self.spec.settings.virtual_interface.auth_key_secret_ref.iter().map(|s| s.name.clone()));
+        all.extend(
+            self.spec
+                .settings
+                .virtual_interface
+                .auth_key_secret_ref
+                .iter()
+                .map(|s| s.name.clone()),
+        );
         all
     }
     fn wake(wakes: &Wakes) -> &UnboundedSender<ObjectRef<Self>> {
         &wakes.direct_connects
     }
 
-    async fn prepare(object: &Arc<Self>, ctx: &Arc<Context>, key: &str, now: Timestamp, deleting: bool) -> Result<Result<Prepared, Rejection>, ReconcileError> {
+    async fn prepare(
+        object: &Arc<Self>,
+        ctx: &Arc<Context>,
+        key: &str,
+        now: Timestamp,
+        deleting: bool,
+    ) -> Result<Result<Prepared, Rejection>, ReconcileError> {
         Ok(prepare(object, ctx, key, now, deleting).await)
     }
 
-    async fn judge(object: &Arc<Self>, ctx: &Arc<Context>, key: &str, prepared: &Prepared, observed: &Observed, plan: &Plan) -> Health {
+    async fn judge(
+        object: &Arc<Self>,
+        ctx: &Arc<Context>,
+        key: &str,
+        prepared: &Prepared,
+        observed: &Observed,
+        plan: &Plan,
+    ) -> Health {
         health::judge_direct_connect(object, ctx, key, prepared, observed, plan).await
     }
 }
 
-async fn prepare(object: &Arc<DirectConnectLink>, ctx: &Arc<Context>, key: &str, now: Timestamp, deleting: bool) -> Result<Prepared, Rejection> {
+async fn prepare(
+    object: &Arc<DirectConnectLink>,
+    ctx: &Arc<Context>,
+    key: &str,
+    now: Timestamp,
+    deleting: bool,
+) -> Result<Prepared, Rejection> {
     let spec = &object.spec;
     let mut env = common::env(&**object, ctx, key, now);
     let namespace = env.namespace.clone();
@@ -87,80 +127,195 @@ async fn prepare(object: &Arc<DirectConnectLink>, ctx: &Arc<Context>, key: &str,
     let megaport = common::megaport(ctx, &namespace, &spec.megaport, key, waker()).await?;
     let name = object.name_any();
     let settings = &spec.settings;
-    let router = common::router(ctx, &namespace, &megaport, &spec.router_ref, "spec.routerRef")?;
+    let router = common::router(
+        ctx,
+        &namespace,
+        &megaport,
+        &spec.router_ref,
+        "spec.routerRef",
+    )?;
     let hosted_connection = settings.type_ == DirectConnectType::HostedConnection;
 
-    let mut references: Vec<ResolvedReference> = object.common().map(|c| c.references.clone()).unwrap_or_default();
-    let kept = references.iter().find(|r| r.field == PARTNER_PORT).map(|r| r.id.clone());
+    let mut references: Vec<ResolvedReference> = object
+        .common()
+        .map(|c| c.references.clone())
+        .unwrap_or_default();
+    let kept = references
+        .iter()
+        .find(|r| r.field == PARTNER_PORT)
+        .map(|r| r.id.clone());
     let port = &settings.partner_port;
     let partner_port = match (kept, port.as_ref().and_then(|p| p.product_uid.clone())) {
         (Some(kept), _) => Some(kept),
         (None, Some(uid)) => Some(uid),
         (None, None) if deleting => None,
         (None, None) => {
-            let location = port.as_ref().and_then(|p| p.location_id).or(router.location_id);
-            let zone = port.as_ref().and_then(|p| p.diversity_zone).map(|z| z.as_api().to_owned()).or_else(|| router.zone.clone());
-            Some(megaport.account.partner_port(hosted_connection, location, zone.as_deref(), &spec.aws.region).await.map_err(|e| match e {
-                crate::inventory::megaport::PortError::Provider(error) => not_yet("Validating", format!("spec.partnerPort: {error}")),
-                crate::inventory::megaport::PortError::None(why) => no("InvalidTopology", format!("spec.partnerPort: {why}")),
-            })?)
+            let location = port
+                .as_ref()
+                .and_then(|p| p.location_id)
+                .or(router.location_id);
+            let zone = port
+                .as_ref()
+                .and_then(|p| p.diversity_zone)
+                .map(|z| z.as_api().to_owned())
+                .or_else(|| router.zone.clone());
+            Some(
+                megaport
+                    .account
+                    .partner_port(
+                        hosted_connection,
+                        location,
+                        zone.as_deref(),
+                        &spec.aws.region,
+                    )
+                    .await
+                    .map_err(|e| match e {
+                        crate::inventory::megaport::PortError::Provider(error) => {
+                            not_yet("Validating", format!("spec.partnerPort: {error}"))
+                        }
+                        crate::inventory::megaport::PortError::None(why) => {
+                            no("InvalidTopology", format!("spec.partnerPort: {why}"))
+                        }
+                    })?,
+            )
         }
     };
     if let Some(uid) = &partner_port {
         references.retain(|r| r.field != PARTNER_PORT);
-        references.push(ResolvedReference { field: PARTNER_PORT.to_owned(), id: uid.clone() });
+        references.push(ResolvedReference {
+            field: PARTNER_PORT.to_owned(),
+            id: uid.clone(),
+        });
     }
 
     let mut gateway_asn = None;
     let gateway = match (&spec.gateway, &spec.gateway_ref) {
         (Some(g), _) => {
-            let prefixes = spec.association.as_ref().and_then(|a| a.allowed_prefixes.clone()).unwrap_or_default();
+            let prefixes = spec
+                .association
+                .as_ref()
+                .and_then(|a| a.allowed_prefixes.clone())
+                .unwrap_or_default();
             let mut allowed = Vec::new();
             for p in &prefixes {
                 allowed.push(common::prefix(p, "spec.association.allowedPrefixes")?);
             }
             if allowed.is_empty() {
-                allowed = vpc_prefixes_of_vgw(&aws, association_vgw(object, ctx, &namespace, &aws)?.as_deref());
+                allowed = vpc_prefixes_of_vgw(
+                    &aws,
+                    association_vgw(object, ctx, &namespace, &aws)?.as_deref(),
+                );
             }
-            Source::Managed(ManagedDxgw { name: g.name.clone().unwrap_or_else(|| name.clone()), amazon_asn: small(g.amazon_asn), allowed_prefixes: allowed })
+            Source::Managed(ManagedDxgw {
+                name: g.name.clone().unwrap_or_else(|| name.clone()),
+                amazon_asn: small(g.amazon_asn),
+                allowed_prefixes: allowed,
+            })
         }
         (None, Some(r)) => {
             let (id, describe) = if let Some(hi) = &r.hybrid_interconnect {
                 let parent = common::parent(ctx, &namespace, &hi.name, "spec.gatewayRef")?;
-                gateway_asn = parent.spec.aws.direct_connect_gateway.as_ref().map(|g| small(g.gateway.amazon_asn));
+                gateway_asn = parent
+                    .spec
+                    .aws
+                    .direct_connect_gateway
+                    .as_ref()
+                    .map(|g| small(g.gateway.amazon_asn));
                 let id = common::parent_slot(&parent, "dxgw");
-                (id, format!("Direct Connect gateway of HybridInterconnect {}", hi.name))
+                (
+                    id,
+                    format!("Direct Connect gateway of HybridInterconnect {}", hi.name),
+                )
             } else if let Some(id) = &r.id {
                 (Some(id.clone()), id.clone())
             } else if let Some(n) = &r.name {
-                let found: Vec<_> = aws.snapshot.dx_gateways.items.iter().filter(|g| g.name == *n).collect();
+                let found: Vec<_> = aws
+                    .snapshot
+                    .dx_gateways
+                    .items
+                    .iter()
+                    .filter(|g| g.name == *n)
+                    .collect();
                 match found.as_slice() {
                     [one] => (Some(one.id.clone()), n.clone()),
-                    [] if aws.snapshot.dx_gateways.read_at.is_none() => return Err(not_yet("Validating", "Direct Connect gateways were not read yet")),
-                    [] => return Err(no("ReferenceNotFound", format!("spec.gatewayRef.name: the account has no Direct Connect gateway named {n}"))),
-                    more => return Err(no("ReferenceNotFound", format!("spec.gatewayRef.name: {} Direct Connect gateways are named {n}: use its id", more.len()))),
+                    [] if aws.snapshot.dx_gateways.read_at.is_none() => {
+                        return Err(not_yet(
+                            "Validating",
+                            "Direct Connect gateways were not read yet",
+                        ));
+                    }
+                    [] => {
+                        return Err(no(
+                            "ReferenceNotFound",
+                            format!(
+                                "spec.gatewayRef.name: the account has no Direct Connect gateway named {n}"
+                            ),
+                        ));
+                    }
+                    more => {
+                        return Err(no(
+                            "ReferenceNotFound",
+                            format!(
+                                "spec.gatewayRef.name: {} Direct Connect gateways are named {n}: use its id",
+                                more.len()
+                            ),
+                        ));
+                    }
                 }
             } else {
-                (ctx.object_ref_id(&namespace, r.object_ref.as_ref(), "spec.gatewayRef.objectRef").await?, "gateway of the objectRef".to_owned())
+                (
+                    ctx.object_ref_id(
+                        &namespace,
+                        r.object_ref.as_ref(),
+                        "spec.gatewayRef.objectRef",
+                    )
+                    .await?,
+                    "gateway of the objectRef".to_owned(),
+                )
             };
             if let Some(id) = &id {
                 aws.account.want_gateway(id);
-                gateway_asn = gateway_asn.or_else(|| aws.snapshot.dx_gateways.items.iter().find(|g| g.id == *id).and_then(|g| g.amazon_asn));
+                gateway_asn = gateway_asn.or_else(|| {
+                    aws.snapshot
+                        .dx_gateways
+                        .items
+                        .iter()
+                        .find(|g| g.id == *id)
+                        .and_then(|g| g.amazon_asn)
+                });
             }
             Source::Referenced { id, describe }
         }
-        (None, None) => return Err(no("InvalidTopology", "spec.gateway or spec.gatewayRef is needed: one of them must say which Direct Connect gateway takes the virtual interface")),
+        (None, None) => {
+            return Err(no(
+                "InvalidTopology",
+                "spec.gateway or spec.gatewayRef is needed: one of them must say which Direct Connect gateway takes the virtual interface",
+            ));
+        }
     };
     let association_vgw = if spec.association.is_some() {
-        Some(Source::Referenced { id: association_vgw(object, ctx, &namespace, &aws)?, describe: "virtual private gateway of the association".to_owned() })
+        Some(Source::Referenced {
+            id: association_vgw(object, ctx, &namespace, &aws)?,
+            describe: "virtual private gateway of the association".to_owned(),
+        })
     } else {
         None
     };
 
-    let given = settings.virtual_interface.auth_key_secret_ref.as_ref().map(common::handle);
+    let given = settings
+        .virtual_interface
+        .auth_key_secret_ref
+        .as_ref()
+        .map(common::handle);
     let keys_secret = KindPrefix::Dx.keys_secret_name(&name);
-    let generated = given.is_none().then(|| GeneratedKeys { secret: keys_secret.clone(), keys: vec![VIF_KEY.to_owned()] });
-    let auth_key = given.unwrap_or(SecretHandle { secret: keys_secret, key: VIF_KEY.to_owned() });
+    let generated = given.is_none().then(|| GeneratedKeys {
+        secret: keys_secret.clone(),
+        keys: vec![VIF_KEY.to_owned()],
+    });
+    let auth_key = given.unwrap_or(SecretHandle {
+        secret: keys_secret,
+        key: VIF_KEY.to_owned(),
+    });
     let vif = &settings.virtual_interface;
     let model = DirectConnect {
         router_uid: router.uid,
@@ -168,51 +323,103 @@ async fn prepare(object: &Arc<DirectConnectLink>, ctx: &Arc<Context>, key: &str,
         router_asn: router.asn,
         partner_port: partner_port.clone(),
         hosted_connection,
-        vxc_name: settings.product_name.clone().unwrap_or_else(|| format!("{name} aws")),
+        vxc_name: settings
+            .product_name
+            .clone()
+            .unwrap_or_else(|| format!("{name} aws")),
         bandwidth_mbps: small(settings.bandwidth_mbps),
         term_months: small(settings.term_months),
         vif_name: vif.name.clone().unwrap_or_else(|| name.clone()),
         amazon_address: common::prefix(&vif.amazon_address, "spec.virtualInterface.amazonAddress")?,
-        customer_address: common::prefix(&vif.customer_address, "spec.virtualInterface.customerAddress")?,
+        customer_address: common::prefix(
+            &vif.customer_address,
+            "spec.virtualInterface.customerAddress",
+        )?,
         mtu: small(vif.mtu),
         auth_key: auth_key.clone(),
-        bgp: common::bgp(settings.bgp.bfd, settings.bgp.shutdown, settings.bgp.as_path_prepend, settings.bgp.med_out),
+        bgp: common::bgp(
+            settings.bgp.bfd,
+            settings.bgp.shutdown,
+            settings.bgp.as_path_prepend,
+            settings.bgp.med_out,
+        ),
         gateway,
         gateway_asn,
         association_vgw,
         generated_keys: generated,
     };
-    let recorded: Vec<SlotId> = crate::controllers::status::records(object.common()).into_keys().collect();
+    let recorded: Vec<SlotId> = crate::controllers::status::records(object.common())
+        .into_keys()
+        .collect();
     let graph = graph::directconnect::graph(&model, &recorded);
     env.partner_port = partner_port;
     env.aws = Some(aws);
     env.megaport = Some(megaport);
     ctx.look_at_keys(&mut env, &graph, object.meta()).await?;
     if !deleting {
-        if let Some(finding) = crate::controllers::facts::direct_connect(object, ctx, &env, &model).await? {
+        if let Some(finding) =
+            crate::controllers::facts::direct_connect(object, ctx, &env, &model).await?
+        {
             return Err(finding);
         }
     }
     let health = health::direct_connect_spec(object, ctx, &model);
-    Ok(Prepared { env, graph, secrets: vec![auth_key], references, other_path_proven: None, health })
+    Ok(Prepared {
+        env,
+        graph,
+        secrets: vec![auth_key],
+        references,
+        other_path_proven: None,
+        health,
+    })
 }
 
-fn association_vgw(object: &DirectConnectLink, ctx: &Context, namespace: &str, aws: &crate::controllers::env::AwsEnv) -> Result<Option<String>, Rejection> {
-    let Some(a) = &object.spec.association else { return Ok(None) };
+fn association_vgw(
+    object: &DirectConnectLink,
+    ctx: &Context,
+    namespace: &str,
+    aws: &crate::controllers::env::AwsEnv,
+) -> Result<Option<String>, Rejection> {
+    let Some(a) = &object.spec.association else {
+        return Ok(None);
+    };
     let r = &a.virtual_private_gateway_ref;
     if let Some(hi) = &r.hybrid_interconnect {
-        return Ok(common::parent_slot(&*common::parent(ctx, namespace, &hi.name, "spec.association.virtualPrivateGatewayRef")?, "vgw"));
+        return Ok(common::parent_slot(
+            &*common::parent(
+                ctx,
+                namespace,
+                &hi.name,
+                "spec.association.virtualPrivateGatewayRef",
+            )?,
+            "vgw",
+        ));
     }
     if let Some(id) = &r.id {
         return Ok(Some(id.clone()));
     }
     let Some(n) = &r.name else { return Ok(None) };
-    Ok(aws.snapshot.vpn_gateways.items.iter().find(|g| g.tags.get("Name") == Some(n)).map(|g| g.id.clone()))
+    Ok(aws
+        .snapshot
+        .vpn_gateways
+        .items
+        .iter()
+        .find(|g| g.tags.get("Name") == Some(n))
+        .map(|g| g.id.clone()))
 }
 
-fn vpc_prefixes_of_vgw(aws: &crate::controllers::env::AwsEnv, vgw: Option<&str>) -> Vec<ipnet::Ipv4Net> {
+fn vpc_prefixes_of_vgw(
+    aws: &crate::controllers::env::AwsEnv,
+    vgw: Option<&str>,
+) -> Vec<ipnet::Ipv4Net> {
     let vpc = vgw
         .and_then(|id| aws.snapshot.vpn_gateways.items.iter().find(|g| g.id == id))
-        .and_then(|g| g.attachments.iter().find(|a| a.state == causeway_aws::AttachmentState::Attached));
-    vpc.and_then(|a| aws.snapshot.vpcs.items.iter().find(|v| v.id == a.vpc_id)).map(|v| v.cidrs.clone()).unwrap_or_default()
+        .and_then(|g| {
+            g.attachments
+                .iter()
+                .find(|a| a.state == causeway_aws::AttachmentState::Attached)
+        });
+    vpc.and_then(|a| aws.snapshot.vpcs.items.iter().find(|v| v.id == a.vpc_id))
+        .map(|v| v.cidrs.clone())
+        .unwrap_or_default()
 }

@@ -16,7 +16,9 @@ use causeway_model::observe::Observed;
 use causeway_model::plan::Plan;
 use causeway_model::report::{self, Rejection};
 use causeway_model::slot::SlotId;
-use causeway_model::spec::{ErConnection, ExpressRoute, ManagedCircuit, ManagedGateway, Peering, PeeringPort, Port, Source};
+use causeway_model::spec::{
+    ErConnection, ExpressRoute, ManagedCircuit, ManagedGateway, Peering, PeeringPort, Port, Source,
+};
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
@@ -48,21 +50,53 @@ impl Managed for ExpressRouteLink {
         }
     }
     fn secrets(&self) -> Vec<String> {
-        let mut all: Vec<String> = self.spec.azure.account.credentials_secret_ref.iter().map(|s| s.name.clone()).collect();
+        let mut all: Vec<String> = self
+            .spec
+            .azure
+            .account
+            .credentials_secret_ref
+            .iter()
+            .map(|s| s.name.clone())
+            .collect();
         all.push(self.spec.megaport.credentials_secret_ref.name.clone());
-        all.extend(self.spec.peering.auth_key_secret_ref.iter().map(|s| s.name.clone()));
-        all.extend(self.spec.circuit_ref.iter().filter_map(|c| c.authorization_key_secret_ref.as_ref()).map(|s| s.name.clone()));
+        all.extend(
+            self.spec
+                .peering
+                .auth_key_secret_ref
+                .iter()
+                .map(|s| s.name.clone()),
+        );
+        all.extend(
+            self.spec
+                .circuit_ref
+                .iter()
+                .filter_map(|c| c.authorization_key_secret_ref.as_ref())
+                .map(|s| s.name.clone()),
+        );
         all
     }
     fn wake(wakes: &Wakes) -> &UnboundedSender<ObjectRef<Self>> {
         &wakes.express_routes
     }
 
-    async fn prepare(object: &Arc<Self>, ctx: &Arc<Context>, key: &str, now: Timestamp, deleting: bool) -> Result<Result<Prepared, Rejection>, ReconcileError> {
+    async fn prepare(
+        object: &Arc<Self>,
+        ctx: &Arc<Context>,
+        key: &str,
+        now: Timestamp,
+        deleting: bool,
+    ) -> Result<Result<Prepared, Rejection>, ReconcileError> {
         Ok(prepare(object, ctx, key, now, deleting).await)
     }
 
-    async fn judge(object: &Arc<Self>, ctx: &Arc<Context>, key: &str, prepared: &Prepared, observed: &Observed, plan: &Plan) -> Health {
+    async fn judge(
+        object: &Arc<Self>,
+        ctx: &Arc<Context>,
+        key: &str,
+        prepared: &Prepared,
+        observed: &Observed,
+        plan: &Plan,
+    ) -> Health {
         health::judge_express_route(object, ctx, key, prepared, observed, plan).await
     }
 }
@@ -72,12 +106,25 @@ fn states(prepared: &Prepared, observed: Option<&Observed>) -> Option<(String, S
     let azure = prepared.env.azure.as_ref()?;
     let id = ResourceId::new(observed?.seen.get("circuit")?.present()?.id.clone());
     let group = azure.snapshot.group(id.resource_group()?)?;
-    let circuit = group.circuits.items.iter().find(|c| c.resource_id().is_some_and(|x| x == id))?;
+    let circuit = group
+        .circuits
+        .items
+        .iter()
+        .find(|c| c.resource_id().is_some_and(|x| x == id))?;
     let p = &circuit.properties;
-    Some((p.circuit_provisioning_state.clone().unwrap_or_default(), p.service_provider_provisioning_state.as_str().to_owned()))
+    Some((
+        p.circuit_provisioning_state.clone().unwrap_or_default(),
+        p.service_provider_provisioning_state.as_str().to_owned(),
+    ))
 }
 
-async fn prepare(object: &Arc<ExpressRouteLink>, ctx: &Arc<Context>, key: &str, now: Timestamp, deleting: bool) -> Result<Prepared, Rejection> {
+async fn prepare(
+    object: &Arc<ExpressRouteLink>,
+    ctx: &Arc<Context>,
+    key: &str,
+    now: Timestamp,
+    deleting: bool,
+) -> Result<Prepared, Rejection> {
     let spec = &object.spec;
     let mut env = common::env(&**object, ctx, key, now);
     let namespace = env.namespace.clone();
@@ -88,28 +135,70 @@ async fn prepare(object: &Arc<ExpressRouteLink>, ctx: &Arc<Context>, key: &str, 
     let account = &spec.azure.account;
 
     // The gateway: ours, or somebody's. Its virtual network decides the lock.
-    let mut network = spec.azure.virtual_network_ref.as_ref().and_then(|r| virtual_network_id(account, r)).map(ResourceId::new);
+    let mut network = spec
+        .azure
+        .virtual_network_ref
+        .as_ref()
+        .and_then(|r| virtual_network_id(account, r))
+        .map(ResourceId::new);
     let (gateway, gateway_id) = match (&spec.gateway, &spec.gateway_ref) {
         (Some(g), _) => {
             let gateway_name = g.name.clone().unwrap_or_else(|| format!("{name}-ergw"));
             let id = azure.id("virtualNetworkGateways", &gateway_name);
-            (Source::Managed(ManagedGateway { name: gateway_name, sku: g.sku.as_str().to_owned() }), Some(id))
+            (
+                Source::Managed(ManagedGateway {
+                    name: gateway_name,
+                    sku: g.sku.as_str().to_owned(),
+                }),
+                Some(id),
+            )
         }
         (None, Some(r)) => {
             let (id, describe) = if let Some(hi) = &r.hybrid_interconnect {
                 let parent = common::parent(ctx, &namespace, &hi.name, "spec.gatewayRef")?;
-                network = network.or_else(|| virtual_network_id(&parent.spec.azure.account, &parent.spec.azure.virtual_network_ref).map(ResourceId::new));
-                (common::parent_slot(&parent, "er-gateway"), format!("ExpressRoute gateway of HybridInterconnect {}", hi.name))
+                network = network.or_else(|| {
+                    virtual_network_id(
+                        &parent.spec.azure.account,
+                        &parent.spec.azure.virtual_network_ref,
+                    )
+                    .map(ResourceId::new)
+                });
+                (
+                    common::parent_slot(&parent, "er-gateway"),
+                    format!("ExpressRoute gateway of HybridInterconnect {}", hi.name),
+                )
             } else if let Some(id) = &r.id {
                 (Some(id.clone()), id.clone())
             } else if let Some(n) = &r.name {
-                (Some(azure.id("virtualNetworkGateways", n).as_str().to_owned()), n.clone())
+                (
+                    Some(azure.id("virtualNetworkGateways", n).as_str().to_owned()),
+                    n.clone(),
+                )
             } else {
-                (ctx.object_ref_id(&namespace, r.object_ref.as_ref(), "spec.gatewayRef.objectRef").await?, "gateway of the objectRef".to_owned())
+                (
+                    ctx.object_ref_id(
+                        &namespace,
+                        r.object_ref.as_ref(),
+                        "spec.gatewayRef.objectRef",
+                    )
+                    .await?,
+                    "gateway of the objectRef".to_owned(),
+                )
             };
-            (Source::Referenced { id: id.clone(), describe }, id.map(ResourceId::new))
+            (
+                Source::Referenced {
+                    id: id.clone(),
+                    describe,
+                },
+                id.map(ResourceId::new),
+            )
         }
-        (None, None) => return Err(no("InvalidTopology", "spec.gateway or spec.gatewayRef is needed: one of them must say which ExpressRoute gateway the circuit is connected to")),
+        (None, None) => {
+            return Err(no(
+                "InvalidTopology",
+                "spec.gateway or spec.gatewayRef is needed: one of them must say which ExpressRoute gateway the circuit is connected to",
+            ));
+        }
     };
     if let Some(group) = gateway_id.as_ref().and_then(|g| g.resource_group()) {
         azure.account.want_group(group);
@@ -130,8 +219,19 @@ async fn prepare(object: &Arc<ExpressRouteLink>, ctx: &Arc<Context>, key: &str, 
             };
             (Source::Managed(managed), id)
         }
-        (None, Some(r)) => (Source::Referenced { id: Some(r.id.clone()), describe: r.id.clone() }, ResourceId::new(r.id.clone())),
-        (None, None) => return Err(no("InvalidTopology", "spec.circuit or spec.circuitRef is needed")),
+        (None, Some(r)) => (
+            Source::Referenced {
+                id: Some(r.id.clone()),
+                describe: r.id.clone(),
+            },
+            ResourceId::new(r.id.clone()),
+        ),
+        (None, None) => {
+            return Err(no(
+                "InvalidTopology",
+                "spec.circuit or spec.circuitRef is needed",
+            ));
+        }
     };
     if let Some(group) = circuit_id.resource_group() {
         azure.account.want_group(group);
@@ -155,24 +255,44 @@ async fn prepare(object: &Arc<ExpressRouteLink>, ctx: &Arc<Context>, key: &str, 
             router_uid: router.uid,
             router_describe: router.describe,
             router_asn: router.asn,
-            name: s.product_name.clone().unwrap_or_else(|| format!("{name} {}", port.lower())),
+            name: s
+                .product_name
+                .clone()
+                .unwrap_or_else(|| format!("{name} {}", port.lower())),
             rate_limit_mbps: s.rate_limit_mbps.map_or(default_rate, small),
             term_months: small(s.term_months),
             bgp: common::bgp(s.bgp.bfd, s.bgp.shutdown, s.bgp.as_path_prepend, 0),
             export_filter: s.bgp.export_filter == ExportFilter::Auto,
         });
     }
-    let auth_key = spec.peering.auth_key_secret_ref.as_ref().map(common::handle);
-    let authorization_key = spec.circuit_ref.as_ref().and_then(|c| c.authorization_key_secret_ref.as_ref()).map(common::handle);
-    let network_id = network.as_ref().map(|n| n.as_str().to_owned()).unwrap_or_default();
+    let auth_key = spec
+        .peering
+        .auth_key_secret_ref
+        .as_ref()
+        .map(common::handle);
+    let authorization_key = spec
+        .circuit_ref
+        .as_ref()
+        .and_then(|c| c.authorization_key_secret_ref.as_ref())
+        .map(common::handle);
+    let network_id = network
+        .as_ref()
+        .map(|n| n.as_str().to_owned())
+        .unwrap_or_default();
     let model = ExpressRoute {
-        gateway_subnet_id: network.as_ref().map(|n| n.gateway_subnet().as_str().to_owned()).unwrap_or_default(),
+        gateway_subnet_id: network
+            .as_ref()
+            .map(|n| n.gateway_subnet().as_str().to_owned())
+            .unwrap_or_default(),
         vnet_id: network_id,
         circuit_id: circuit_id.as_str().to_owned(),
         circuit,
         peering: Peering {
             primary: common::prefix(&spec.peering.primary_prefix, "spec.peering.primaryPrefix")?,
-            secondary: common::prefix(&spec.peering.secondary_prefix, "spec.peering.secondaryPrefix")?,
+            secondary: common::prefix(
+                &spec.peering.secondary_prefix,
+                "spec.peering.secondaryPrefix",
+            )?,
             vlan: u16::try_from(spec.peering.vlan_id).unwrap_or_default(),
             auth_key: auth_key.clone(),
         },
@@ -180,24 +300,51 @@ async fn prepare(object: &Arc<ExpressRouteLink>, ctx: &Arc<Context>, key: &str, 
         gateway,
         gateway_id: gateway_id.map(|g| g.as_str().to_owned()),
         connection: ErConnection {
-            name: spec.connection.name.clone().unwrap_or_else(|| format!("{name}-connection")),
+            name: spec
+                .connection
+                .name
+                .clone()
+                .unwrap_or_else(|| format!("{name}-connection")),
             routing_weight: small(spec.connection.routing_weight),
             authorization_key: authorization_key.clone(),
         },
     };
-    let recorded: Vec<SlotId> = object.common().map(|c| crate::controllers::status::records(Some(c)).into_keys().collect()).unwrap_or_default();
+    let recorded: Vec<SlotId> = object
+        .common()
+        .map(|c| {
+            crate::controllers::status::records(Some(c))
+                .into_keys()
+                .collect()
+        })
+        .unwrap_or_default();
     let graph = graph::expressroute::graph(&model, &recorded);
     env.azure = Some(azure);
     env.megaport = Some(megaport);
     if !deleting {
-        if let Some(finding) = crate::controllers::facts::express_route(object, ctx, &env, &model).await? {
+        if let Some(finding) =
+            crate::controllers::facts::express_route(object, ctx, &env, &model).await?
+        {
             return Err(finding);
         }
-        if env.azure.as_ref().is_some_and(|a| a.snapshot.group(&account.resource_group).is_none_or(|g| g.circuits.read_at.is_none())) {
-            return Err(not_yet("Validating", format!("resource group {} was not read yet", account.resource_group)));
+        if env.azure.as_ref().is_some_and(|a| {
+            a.snapshot
+                .group(&account.resource_group)
+                .is_none_or(|g| g.circuits.read_at.is_none())
+        }) {
+            return Err(not_yet(
+                "Validating",
+                format!("resource group {} was not read yet", account.resource_group),
+            ));
         }
     }
     let secrets = auth_key.into_iter().chain(authorization_key).collect();
     let health = health::express_route_spec(object, ctx, &model);
-    Ok(Prepared { env, graph, secrets, references: Vec::new(), other_path_proven: None, health })
+    Ok(Prepared {
+        env,
+        graph,
+        secrets,
+        references: Vec::new(),
+        other_path_proven: None,
+        health,
+    })
 }

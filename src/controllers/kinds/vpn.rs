@@ -19,11 +19,13 @@ use causeway_model::observe::Observed;
 use causeway_model::plan::Plan;
 use causeway_model::report::{self, Rejection};
 use causeway_model::slot::SlotId;
-use causeway_model::spec::{GeneratedKeys, IpsecProfile, ManagedVpnGateway, Source, Tunnel, Vpn, VpnNames, allocate_tunnels};
+use causeway_model::spec::{
+    GeneratedKeys, IpsecProfile, ManagedVpnGateway, Source, Tunnel, Vpn, VpnNames, allocate_tunnels,
+};
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
-use kube::{Resource, ResourceExt};
 use kube::runtime::reflector::ObjectRef;
+use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -50,9 +52,29 @@ impl Managed for VpnPair {
         }
     }
     fn secrets(&self) -> Vec<String> {
-        let mut all: Vec<String> = self.spec.azure.account.credentials_secret_ref.iter().map(|s| s.name.clone()).collect();
-        all.extend(self.spec.aws.credentials_secret_ref.iter().map(|s| s.name.clone()));
-        all.extend(self.spec.settings.tunnels.iter().filter_map(|t| t.pre_shared_key_secret_ref.as_ref()).map(|s| s.name.clone()));
+        let mut all: Vec<String> = self
+            .spec
+            .azure
+            .account
+            .credentials_secret_ref
+            .iter()
+            .map(|s| s.name.clone())
+            .collect();
+        all.extend(
+            self.spec
+                .aws
+                .credentials_secret_ref
+                .iter()
+                .map(|s| s.name.clone()),
+        );
+        all.extend(
+            self.spec
+                .settings
+                .tunnels
+                .iter()
+                .filter_map(|t| t.pre_shared_key_secret_ref.as_ref())
+                .map(|s| s.name.clone()),
+        );
         all.sort();
         all.dedup();
         all
@@ -61,18 +83,34 @@ impl Managed for VpnPair {
         &wakes.vpns
     }
 
-    async fn prepare(object: &Arc<Self>, ctx: &Arc<Context>, key: &str, now: Timestamp, deleting: bool) -> Result<Result<Prepared, Rejection>, ReconcileError> {
+    async fn prepare(
+        object: &Arc<Self>,
+        ctx: &Arc<Context>,
+        key: &str,
+        now: Timestamp,
+        deleting: bool,
+    ) -> Result<Result<Prepared, Rejection>, ReconcileError> {
         Ok(prepare(object, ctx, key, now, deleting).await)
     }
 
-    async fn judge(object: &Arc<Self>, ctx: &Arc<Context>, key: &str, prepared: &Prepared, observed: &Observed, plan: &Plan) -> Health {
+    async fn judge(
+        object: &Arc<Self>,
+        ctx: &Arc<Context>,
+        key: &str,
+        prepared: &Prepared,
+        observed: &Observed,
+        plan: &Plan,
+    ) -> Health {
         health::judge_vpn(object, ctx, key, prepared, observed, plan).await
     }
 }
 
 /// The word that an enum of the API serialises to.
 fn word<T: Serialize>(value: &T) -> String {
-    serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+    serde_json::to_value(value)
+        .ok()
+        .and_then(|v| v.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }
 
 fn profile(object: &VpnPair) -> IpsecProfile {
@@ -92,7 +130,13 @@ fn profile(object: &VpnPair) -> IpsecProfile {
     }
 }
 
-async fn prepare(object: &Arc<VpnPair>, ctx: &Arc<Context>, key: &str, now: Timestamp, deleting: bool) -> Result<Prepared, Rejection> {
+async fn prepare(
+    object: &Arc<VpnPair>,
+    ctx: &Arc<Context>,
+    key: &str,
+    now: Timestamp,
+    deleting: bool,
+) -> Result<Prepared, Rejection> {
     let spec = &object.spec;
     let mut env = common::env(&**object, ctx, key, now);
     let namespace = env.namespace.clone();
@@ -103,9 +147,21 @@ async fn prepare(object: &Arc<VpnPair>, ctx: &Arc<Context>, key: &str, now: Time
     let account = &spec.azure.account;
     let network = match virtual_network_id(account, &spec.virtual_network_ref) {
         Some(id) => ResourceId::new(id),
-        None => match ctx.object_ref_id(&namespace, spec.virtual_network_ref.object_ref.as_ref(), "spec.virtualNetworkRef.objectRef").await? {
+        None => match ctx
+            .object_ref_id(
+                &namespace,
+                spec.virtual_network_ref.object_ref.as_ref(),
+                "spec.virtualNetworkRef.objectRef",
+            )
+            .await?
+        {
             Some(id) => ResourceId::new(id),
-            None => return Err(not_yet("ReferenceNotReady", "spec.virtualNetworkRef.objectRef: the object has no ID in its status yet")),
+            None => {
+                return Err(not_yet(
+                    "ReferenceNotReady",
+                    "spec.virtualNetworkRef.objectRef: the object has no ID in its status yet",
+                ));
+            }
         },
     };
     if let Some(group) = network.resource_group() {
@@ -130,11 +186,29 @@ async fn prepare(object: &Arc<VpnPair>, ctx: &Arc<Context>, key: &str, now: Time
             let id = match (&r.id, &r.name) {
                 (Some(id), _) => Some(id.clone()),
                 (None, Some(n)) => Some(azure.id("virtualNetworkGateways", n).as_str().to_owned()),
-                (None, None) => ctx.object_ref_id(&namespace, r.object_ref.as_ref(), "spec.gatewayRef.objectRef").await?,
+                (None, None) => {
+                    ctx.object_ref_id(
+                        &namespace,
+                        r.object_ref.as_ref(),
+                        "spec.gatewayRef.objectRef",
+                    )
+                    .await?
+                }
             };
-            (Source::Referenced { id: id.clone(), describe: "referenced VPN gateway".to_owned() }, id.map(ResourceId::new))
+            (
+                Source::Referenced {
+                    id: id.clone(),
+                    describe: "referenced VPN gateway".to_owned(),
+                },
+                id.map(ResourceId::new),
+            )
         }
-        (None, None) => return Err(no("InvalidTopology", "spec.gateway or spec.gatewayRef is needed: one of them must say which VPN gateway ends the tunnels")),
+        (None, None) => {
+            return Err(no(
+                "InvalidTopology",
+                "spec.gateway or spec.gatewayRef is needed: one of them must say which VPN gateway ends the tunnels",
+            ));
+        }
     };
     if let Some(group) = gateway_id.as_ref().and_then(|g| g.resource_group()) {
         azure.account.want_group(group);
@@ -144,49 +218,118 @@ async fn prepare(object: &Arc<VpnPair>, ctx: &Arc<Context>, key: &str, now: Time
     let mut vgw_asn = None;
     let vgw_id = if let Some(hi) = &r.hybrid_interconnect {
         let parent = common::parent(ctx, &namespace, &hi.name, "spec.virtualPrivateGatewayRef")?;
-        vgw_asn = parent.spec.aws.virtual_private_gateway.as_ref().map(|g| small(g.amazon_asn));
+        vgw_asn = parent
+            .spec
+            .aws
+            .virtual_private_gateway
+            .as_ref()
+            .map(|g| small(g.amazon_asn));
         common::parent_slot(&parent, "vgw")
     } else if let Some(id) = &r.id {
         Some(id.clone())
     } else if let Some(n) = &r.name {
-        let found: Vec<_> = aws.snapshot.vpn_gateways.items.iter().filter(|g| g.tags.get("Name") == Some(n) && g.state != causeway_aws::State::Deleted).collect();
+        let found: Vec<_> = aws
+            .snapshot
+            .vpn_gateways
+            .items
+            .iter()
+            .filter(|g| g.tags.get("Name") == Some(n) && g.state != causeway_aws::State::Deleted)
+            .collect();
         match found.as_slice() {
             [one] => Some(one.id.clone()),
-            [] if aws.snapshot.vpn_gateways.read_at.is_none() => return Err(not_yet("Validating", "virtual private gateways were not read yet")),
-            [] => return Err(no("ReferenceNotFound", format!("spec.virtualPrivateGatewayRef.name: no virtual private gateway is tagged Name={n}"))),
-            more => return Err(no("ReferenceNotFound", format!("spec.virtualPrivateGatewayRef.name: {} virtual private gateways are tagged Name={n}: use the id", more.len()))),
+            [] if aws.snapshot.vpn_gateways.read_at.is_none() => {
+                return Err(not_yet(
+                    "Validating",
+                    "virtual private gateways were not read yet",
+                ));
+            }
+            [] => {
+                return Err(no(
+                    "ReferenceNotFound",
+                    format!(
+                        "spec.virtualPrivateGatewayRef.name: no virtual private gateway is tagged Name={n}"
+                    ),
+                ));
+            }
+            more => {
+                return Err(no(
+                    "ReferenceNotFound",
+                    format!(
+                        "spec.virtualPrivateGatewayRef.name: {} virtual private gateways are tagged Name={n}: use the id",
+                        more.len()
+                    ),
+                ));
+            }
         }
     } else {
-        ctx.object_ref_id(&namespace, r.object_ref.as_ref(), "spec.virtualPrivateGatewayRef.objectRef").await?
+        ctx.object_ref_id(
+            &namespace,
+            r.object_ref.as_ref(),
+            "spec.virtualPrivateGatewayRef.objectRef",
+        )
+        .await?
     };
     let vgw_asn = vgw_asn.or_else(|| {
         let id = vgw_id.as_ref()?;
-        aws.snapshot.vpn_gateways.items.iter().find(|g| g.id == *id)?.amazon_asn
+        aws.snapshot
+            .vpn_gateways
+            .items
+            .iter()
+            .find(|g| g.id == *id)?
+            .amazon_asn
     });
     // A link alone may be made before its VGW is readable; the local network gateways need its ASN.
     let Some(vgw_asn) = vgw_asn.or(deleting.then_some(0)) else {
-        return Err(not_yet("ReferenceNotReady", "spec.virtualPrivateGatewayRef: the virtual private gateway is not readable yet"));
+        return Err(not_yet(
+            "ReferenceNotReady",
+            "spec.virtualPrivateGatewayRef: the virtual private gateway is not readable yet",
+        ));
     };
 
     let keys_secret = KindPrefix::Vpn.keys_secret_name(&name);
-    let mut references: Vec<ResolvedReference> = object.common().map(|c| c.references.clone()).unwrap_or_default();
-    let tunnels = tunnels(object, &aws, vgw_id.as_deref(), &mut references, &keys_secret)?;
-    let generated: Vec<String> = tunnels.iter().filter(|t| t.pre_shared_key.secret == keys_secret).map(|t| t.pre_shared_key.key.clone()).collect();
+    let mut references: Vec<ResolvedReference> = object
+        .common()
+        .map(|c| c.references.clone())
+        .unwrap_or_default();
+    let tunnels = tunnels(
+        object,
+        &aws,
+        vgw_id.as_deref(),
+        &mut references,
+        &keys_secret,
+    )?;
+    let generated: Vec<String> = tunnels
+        .iter()
+        .filter(|t| t.pre_shared_key.secret == keys_secret)
+        .map(|t| t.pre_shared_key.key.clone())
+        .collect();
     let model = Vpn {
         vnet_id: network.as_str().to_owned(),
         gateway_subnet_id: network.gateway_subnet().as_str().to_owned(),
         gateway,
-        gateway_id: gateway_id.map(|g| g.as_str().to_owned()).unwrap_or_default(),
-        vgw: Source::Referenced { id: vgw_id, describe: "virtual private gateway".to_owned() },
+        gateway_id: gateway_id
+            .map(|g| g.as_str().to_owned())
+            .unwrap_or_default(),
+        vgw: Source::Referenced {
+            id: vgw_id,
+            describe: "virtual private gateway".to_owned(),
+        },
         vgw_asn,
         bgp_tunnels_per_instance: u8::try_from(spec.settings.bgp_tunnels_per_instance).unwrap_or(1),
         tunnels: tunnels.clone(),
         ipsec: profile(object),
         dpd_seconds: small(spec.settings.dpd_timeout_seconds),
-        names: VpnNames { prefix: name.clone() },
-        generated_keys: (!generated.is_empty()).then(|| GeneratedKeys { secret: keys_secret.clone(), keys: generated }),
+        names: VpnNames {
+            prefix: name.clone(),
+        },
+        generated_keys: (!generated.is_empty()).then(|| GeneratedKeys {
+            secret: keys_secret.clone(),
+            keys: generated,
+        }),
     };
-    let recorded: Vec<SlotId> = crate::controllers::status::records(object.common()).into_keys().collect();
+    let recorded: Vec<SlotId> = crate::controllers::status::records(object.common())
+        .into_keys()
+        .collect();
     let graph = graph::vpn::graph(&model, &recorded);
     env.azure = Some(azure);
     env.aws = Some(aws);
@@ -198,7 +341,14 @@ async fn prepare(object: &Arc<VpnPair>, ctx: &Arc<Context>, key: &str, now: Time
     }
     let secrets = tunnels.iter().map(|t| t.pre_shared_key.clone()).collect();
     let health = health::vpn_spec(object, ctx, &model);
-    Ok(Prepared { env, graph, secrets, references, other_path_proven: None, health })
+    Ok(Prepared {
+        env,
+        graph,
+        secrets,
+        references,
+        other_path_proven: None,
+        health,
+    })
 }
 
 /// The four tunnels: as given, as allocated earlier (kept in status), or allocated now beside what the VGW already has.
@@ -212,32 +362,72 @@ fn tunnels(
     let field = |t: TunnelName| format!("spec.tunnels[{}].insideCIDR", t.as_str());
     let mut fixed: BTreeMap<(u8, u8), Ipv4Net> = BTreeMap::new();
     for t in TunnelName::ALL {
-        let given = object.spec.settings.tunnels.iter().find(|x| x.name == t).and_then(|x| x.inside_cidr.clone());
-        let kept = references.iter().find(|r| r.field == field(t)).map(|r| r.id.clone());
+        let given = object
+            .spec
+            .settings
+            .tunnels
+            .iter()
+            .find(|x| x.name == t)
+            .and_then(|x| x.inside_cidr.clone());
+        let kept = references
+            .iter()
+            .find(|r| r.field == field(t))
+            .map(|r| r.id.clone());
         if let Some(text) = given.or(kept) {
-            fixed.insert((t.instance(), t.tunnel()), common::prefix(&text, &field(t))?);
+            fixed.insert(
+                (t.instance(), t.tunnel()),
+                common::prefix(&text, &field(t))?,
+            );
         }
     }
-    let own: Vec<String> = crate::controllers::status::records(object.common()).into_values().filter_map(|r| r.id).collect();
+    let own: Vec<String> = crate::controllers::status::records(object.common())
+        .into_values()
+        .filter_map(|r| r.id)
+        .collect();
     let used: Vec<Ipv4Net> = aws
         .snapshot
         .vpn_connections
         .items
         .iter()
-        .filter(|c| c.state != causeway_aws::State::Deleted && c.vpn_gateway_id.as_deref() == vgw && !own.contains(&c.id))
+        .filter(|c| {
+            c.state != causeway_aws::State::Deleted
+                && c.vpn_gateway_id.as_deref() == vgw
+                && !own.contains(&c.id)
+        })
         .flat_map(|c| &c.tunnels)
         .filter_map(|t| t.health.inside_cidr.parse().ok())
         .collect();
-    let all = allocate_tunnels(&fixed, &used).map_err(|why| no("InvalidTopology", format!("spec.tunnels: {why}")))?;
+    let all = allocate_tunnels(&fixed, &used)
+        .map_err(|why| no("InvalidTopology", format!("spec.tunnels: {why}")))?;
     Ok(TunnelName::ALL
         .into_iter()
         .filter_map(|t| {
             let inside = *all.get(&(t.instance(), t.tunnel()))?;
             references.retain(|r| r.field != field(t));
-            references.push(ResolvedReference { field: field(t), id: inside.to_string() });
-            let given = object.spec.settings.tunnels.iter().find(|x| x.name == t).and_then(|x| x.pre_shared_key_secret_ref.as_ref());
-            let pre_shared_key = given.map_or_else(|| SecretHandle { secret: keys_secret.to_owned(), key: t.as_str().to_owned() }, common::handle);
-            Some(Tunnel { instance: t.instance(), tunnel: t.tunnel(), inside, pre_shared_key })
+            references.push(ResolvedReference {
+                field: field(t),
+                id: inside.to_string(),
+            });
+            let given = object
+                .spec
+                .settings
+                .tunnels
+                .iter()
+                .find(|x| x.name == t)
+                .and_then(|x| x.pre_shared_key_secret_ref.as_ref());
+            let pre_shared_key = given.map_or_else(
+                || SecretHandle {
+                    secret: keys_secret.to_owned(),
+                    key: t.as_str().to_owned(),
+                },
+                common::handle,
+            );
+            Some(Tunnel {
+                instance: t.instance(),
+                tunnel: t.tunnel(),
+                inside,
+                pre_shared_key,
+            })
         })
         .collect())
 }

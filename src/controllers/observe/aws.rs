@@ -4,7 +4,10 @@
 use super::{Env, Sight, id_of, unreadable};
 use crate::controllers::env::AwsEnv;
 use crate::inventory::Part;
-use causeway_aws::{AssociationState, AttachmentState, CustomerGateway, DxGateway, State as AwsState, Tags, Vif, VifState, VpnConnection, VpnGateway};
+use causeway_aws::{
+    AssociationState, AttachmentState, CustomerGateway, DxGateway, State as AwsState, Tags, Vif,
+    VifState, VpnConnection, VpnGateway,
+};
 use causeway_model::desired::{Desired, prefix_list};
 use causeway_model::observe::{Ownership, Present, Record, Seen, State};
 use causeway_model::slot::{Class, Output, Slot, SlotId};
@@ -13,8 +16,15 @@ use std::collections::BTreeMap;
 
 type Others<'a> = &'a BTreeMap<SlotId, Seen>;
 
-pub(super) fn observe(env: &Env, slot: &Slot, record: Option<&Record>, others: Others<'_>) -> Sight {
-    let Some(aws) = &env.aws else { return unreadable("no AWS account") };
+pub(super) fn observe(
+    env: &Env,
+    slot: &Slot,
+    record: Option<&Record>,
+    others: Others<'_>,
+) -> Sight {
+    let Some(aws) = &env.aws else {
+        return unreadable("no AWS account");
+    };
     let s = &aws.snapshot;
     match slot.class {
         Class::VirtualPrivateGateway => tagged(env, slot, record, &s.vpn_gateways, vgw),
@@ -25,7 +35,13 @@ pub(super) fn observe(env: &Env, slot: &Slot, record: Option<&Record>, others: O
         Class::RoutePropagation => propagation(env, aws, slot, record, others),
         Class::DxgwAssociation => association(env, aws, record, others),
         Class::Vif => vif(env, aws, record, others),
-        Class::Vpc => by_id(env, slot, &s.vpcs, |v| &v.id, |v| blank(&v.id, State::Ready, &v.state)),
+        Class::Vpc => by_id(
+            env,
+            slot,
+            &s.vpcs,
+            |v| &v.id,
+            |v| blank(&v.id, State::Ready, &v.state),
+        ),
         _ => unreadable("not an object of AWS"),
     }
 }
@@ -46,7 +62,9 @@ fn state(s: &AwsState) -> State {
     match s {
         AwsState::Available => State::Ready,
         AwsState::Deleting | AwsState::Deleted => State::Deleting,
-        AwsState::Pending | AwsState::Other(_) => State::Settling { forbids_deletion: false },
+        AwsState::Pending | AwsState::Other(_) => State::Settling {
+            forbids_deletion: false,
+        },
     }
 }
 
@@ -65,20 +83,44 @@ macro_rules! tagged {
 }
 tagged!(VpnGateway, CustomerGateway, VpnConnection, DxGateway);
 
-fn by_id<T: PartialEq>(env: &Env, slot: &Slot, part: &Part<T>, id: impl Fn(&T) -> &String, fill: impl Fn(&T) -> Present) -> Sight {
-    let Desired::Imported { id: Some(wanted) } = &slot.desired else { return (Seen::Absent, Some(env.now)) };
+fn by_id<T: PartialEq>(
+    env: &Env,
+    slot: &Slot,
+    part: &Part<T>,
+    id: impl Fn(&T) -> &String,
+    fill: impl Fn(&T) -> Present,
+) -> Sight {
+    let Desired::Imported { id: Some(wanted) } = &slot.desired else {
+        return (Seen::Absent, Some(env.now));
+    };
     match part.current(env.now, env.stale_after) {
         Err(why) => (Seen::Unreadable(why), part.read_at),
-        Ok(items) => (items.iter().find(|t| id(t) == wanted).map_or(Seen::Absent, |t| Seen::Present(Box::new(fill(t)))), part.read_at),
+        Ok(items) => (
+            items
+                .iter()
+                .find(|t| id(t) == wanted)
+                .map_or(Seen::Absent, |t| Seen::Present(Box::new(fill(t)))),
+            part.read_at,
+        ),
     }
 }
 
-fn tagged<T: Tagged + PartialEq>(env: &Env, slot: &Slot, record: Option<&Record>, part: &Part<T>, fill: impl Fn(&T, Present) -> Present) -> Sight {
+fn tagged<T: Tagged + PartialEq>(
+    env: &Env,
+    slot: &Slot,
+    record: Option<&Record>,
+    part: &Part<T>,
+    fill: impl Fn(&T, Present) -> Present,
+) -> Sight {
     let items = match part.current(env.now, env.stale_after) {
         Ok(items) => items,
         Err(why) => return (Seen::Unreadable(why), part.read_at),
     };
-    let imported = if let Desired::Imported { id } = &slot.desired { Some(id.clone()) } else { None };
+    let imported = if let Desired::Imported { id } = &slot.desired {
+        Some(id.clone())
+    } else {
+        None
+    };
     let recorded = record.and_then(|r| r.id.as_deref());
     let wanted = match &imported {
         Some(None) => return (Seen::Absent, Some(env.now)),
@@ -90,19 +132,50 @@ fn tagged<T: Tagged + PartialEq>(env: &Env, slot: &Slot, record: Option<&Record>
         .and_then(|id| items.iter().find(|t| t.id() == id))
         .or_else(|| {
             // The lowest ID, so that two reads choose the same one should there ever be two.
-            if imported.is_some() { None } else { items.iter().filter(live).filter(|t| env.marks.is_slot(t.tags(), &slot.id)).min_by_key(|t| t.id().to_owned()) }
+            if imported.is_some() {
+                None
+            } else {
+                items
+                    .iter()
+                    .filter(live)
+                    .filter(|t| env.marks.is_slot(t.tags(), &slot.id))
+                    .min_by_key(|t| t.id().to_owned())
+            }
         });
-    let Some(found) = found else { return (Seen::Absent, part.read_at) };
+    let Some(found) = found else {
+        return (Seen::Absent, part.read_at);
+    };
     if *found.state() == AwsState::Deleted {
         // A tombstone of the recorded one; has it a successor with our mark?
-        let next = items.iter().filter(live).find(|t| env.marks.is_slot(t.tags(), &slot.id));
-        let Some(next) = next.filter(|_| imported.is_none()) else { return (Seen::Gone { id: found.id().to_owned() }, part.read_at) };
-        return (Seen::Present(Box::new(filled(env, slot, next, &fill))), part.read_at);
+        let next = items
+            .iter()
+            .filter(live)
+            .find(|t| env.marks.is_slot(t.tags(), &slot.id));
+        let Some(next) = next.filter(|_| imported.is_none()) else {
+            return (
+                Seen::Gone {
+                    id: found.id().to_owned(),
+                },
+                part.read_at,
+            );
+        };
+        return (
+            Seen::Present(Box::new(filled(env, slot, next, &fill))),
+            part.read_at,
+        );
     }
-    (Seen::Present(Box::new(filled(env, slot, found, &fill))), part.read_at)
+    (
+        Seen::Present(Box::new(filled(env, slot, found, &fill))),
+        part.read_at,
+    )
 }
 
-fn filled<T: Tagged>(env: &Env, slot: &Slot, t: &T, fill: &impl Fn(&T, Present) -> Present) -> Present {
+fn filled<T: Tagged>(
+    env: &Env,
+    slot: &Slot,
+    t: &T,
+    fill: &impl Fn(&T, Present) -> Present,
+) -> Present {
     let mut p = blank(t.id(), state(t.state()), t.state().as_str());
     if !slot.imported {
         p.ownership = env.marks.judge(t.tags());
@@ -125,11 +198,20 @@ fn cgw(g: &CustomerGateway, mut p: Present) -> Present {
 }
 
 fn vpn(v: &VpnConnection, mut p: Present) -> Present {
-    let inside: Vec<Ipv4Net> = v.tunnels.iter().filter_map(|t| t.health.inside_cidr.parse().ok()).collect();
+    let inside: Vec<Ipv4Net> = v
+        .tunnels
+        .iter()
+        .filter_map(|t| t.health.inside_cidr.parse().ok())
+        .collect();
     if !inside.is_empty() {
-        p.fields.insert("insideCIDRs".to_owned(), prefix_list(&inside));
+        p.fields
+            .insert("insideCIDRs".to_owned(), prefix_list(&inside));
     }
-    if v.tunnels.len() == 2 && v.tunnels.iter().all(|t| !t.health.outside_address.is_empty()) {
+    if v.tunnels.len() == 2
+        && v.tunnels
+            .iter()
+            .all(|t| !t.health.outside_address.is_empty())
+    {
         p.outputs.insert(Output::OutsideAddress, String::new());
     }
     p
@@ -167,31 +249,51 @@ fn dxgw(env: &Env, aws: &AwsEnv, slot: &Slot, record: Option<&Record>) -> Sight 
     };
     let (seen, at) = tagged(env, slot, record, &s.dx_gateways, fill);
     // What holds it must be known, and as fresh.
-    let oldest = [at, s.attachments.read_at, s.associations.read_at].into_iter().min().flatten();
+    let oldest = [at, s.attachments.read_at, s.associations.read_at]
+        .into_iter()
+        .min()
+        .flatten();
     (seen, oldest)
 }
 
-fn attachment(env: &Env, aws: &AwsEnv, slot: &Slot, record: Option<&Record>, others: Others<'_>) -> Sight {
+fn attachment(
+    env: &Env,
+    aws: &AwsEnv,
+    slot: &Slot,
+    record: Option<&Record>,
+    others: Others<'_>,
+) -> Sight {
     let part = &aws.snapshot.vpn_gateways;
     let items = match part.current(env.now, env.stale_after) {
         Ok(items) => items,
         Err(why) => return (Seen::Unreadable(why), part.read_at),
     };
-    let recorded = record.and_then(|r| r.id.as_deref()).and_then(|id| id.split_once('/'));
+    let recorded = record
+        .and_then(|r| r.id.as_deref())
+        .and_then(|id| id.split_once('/'));
     let vgw_id = id_of(others, "vgw").or_else(|| recorded.map(|(v, _)| v.to_owned()));
     let vpc_id = match &slot.desired {
         Desired::VgwAttachment { vpc_id } => Some(vpc_id.clone()),
         _ => recorded.map(|(_, v)| v.to_owned()),
     };
-    let (Some(vgw_id), Some(vpc_id)) = (vgw_id, vpc_id) else { return (Seen::Absent, part.read_at) };
-    let found = items.iter().find(|g| g.id == vgw_id).and_then(|g| g.attachment(&vpc_id));
-    let Some(found) = found else { return (Seen::Absent, part.read_at) };
+    let (Some(vgw_id), Some(vpc_id)) = (vgw_id, vpc_id) else {
+        return (Seen::Absent, part.read_at);
+    };
+    let found = items
+        .iter()
+        .find(|g| g.id == vgw_id)
+        .and_then(|g| g.attachment(&vpc_id));
+    let Some(found) = found else {
+        return (Seen::Absent, part.read_at);
+    };
     let id = format!("{vgw_id}/{vpc_id}");
     let state = match found.state {
         AttachmentState::Attached => State::Ready,
         AttachmentState::Detached => return (Seen::Gone { id }, part.read_at),
         AttachmentState::Detaching => State::Deleting,
-        AttachmentState::Attaching | AttachmentState::Other(_) => State::Settling { forbids_deletion: true },
+        AttachmentState::Attaching | AttachmentState::Other(_) => State::Settling {
+            forbids_deletion: true,
+        },
     };
     let mut p = blank(&id, state, found.state.as_str());
     p.ownership = inherited(others, "vgw");
@@ -200,25 +302,55 @@ fn attachment(env: &Env, aws: &AwsEnv, slot: &Slot, record: Option<&Record>, oth
 
 /// What has no tags is ours when the object that it belongs to is.
 fn inherited(others: Others<'_>, from: &str) -> Ownership {
-    let ours = others.get(from).and_then(Seen::present).is_some_and(|p| p.ownership == Ownership::Ours);
-    if ours { Ownership::Ours } else { Ownership::Unmarked }
+    let ours = others
+        .get(from)
+        .and_then(Seen::present)
+        .is_some_and(|p| p.ownership == Ownership::Ours);
+    if ours {
+        Ownership::Ours
+    } else {
+        Ownership::Unmarked
+    }
 }
 
-fn propagation(env: &Env, aws: &AwsEnv, slot: &Slot, record: Option<&Record>, others: Others<'_>) -> Sight {
+fn propagation(
+    env: &Env,
+    aws: &AwsEnv,
+    slot: &Slot,
+    record: Option<&Record>,
+    others: Others<'_>,
+) -> Sight {
     let part = &aws.snapshot.route_tables;
     let items = match part.current(env.now, env.stale_after) {
         Ok(items) => items,
         Err(why) => return (Seen::Unreadable(why), part.read_at),
     };
-    let recorded = record.and_then(|r| r.id.as_deref()).and_then(|id| id.split_once('/'));
-    let table = slot.id.as_str().strip_prefix("propagation-").unwrap_or_default();
-    let Some(vgw_id) = id_of(others, "vgw").or_else(|| recorded.map(|(_, v)| v.to_owned())) else { return (Seen::Absent, part.read_at) };
-    let on = items.iter().any(|t| t.id == table && t.propagating_vgws.contains(&vgw_id));
+    let recorded = record
+        .and_then(|r| r.id.as_deref())
+        .and_then(|id| id.split_once('/'));
+    let table = slot
+        .id
+        .as_str()
+        .strip_prefix("propagation-")
+        .unwrap_or_default();
+    let Some(vgw_id) = id_of(others, "vgw").or_else(|| recorded.map(|(_, v)| v.to_owned())) else {
+        return (Seen::Absent, part.read_at);
+    };
+    let on = items
+        .iter()
+        .any(|t| t.id == table && t.propagating_vgws.contains(&vgw_id));
     if !on {
         return (Seen::Absent, part.read_at);
     }
     // Ours only when recorded before the call (api.md §3): found already on is somebody else's.
-    (Seen::Present(Box::new(blank(&format!("{table}/{vgw_id}"), State::Ready, "enabled"))), part.read_at)
+    (
+        Seen::Present(Box::new(blank(
+            &format!("{table}/{vgw_id}"),
+            State::Ready,
+            "enabled",
+        ))),
+        part.read_at,
+    )
 }
 
 fn association(env: &Env, aws: &AwsEnv, record: Option<&Record>, others: Others<'_>) -> Sight {
@@ -232,18 +364,42 @@ fn association(env: &Env, aws: &AwsEnv, record: Option<&Record>, others: Others<
     let found = items
         .iter()
         .find(|a| recorded == Some(a.id.as_str()))
-        .or_else(|| items.iter().find(|a| pair.as_ref().is_some_and(|(d, v)| a.dx_gateway_id == *d && a.gateway_id == *v)));
-    let Some(found) = found else { return (Seen::Absent, part.read_at) };
+        .or_else(|| {
+            items.iter().find(|a| {
+                pair.as_ref()
+                    .is_some_and(|(d, v)| a.dx_gateway_id == *d && a.gateway_id == *v)
+            })
+        });
+    let Some(found) = found else {
+        return (Seen::Absent, part.read_at);
+    };
     let state = match found.state {
         AssociationState::Associated => State::Ready,
-        AssociationState::Disassociated => return (Seen::Gone { id: found.id.clone() }, part.read_at),
+        AssociationState::Disassociated => {
+            return (
+                Seen::Gone {
+                    id: found.id.clone(),
+                },
+                part.read_at,
+            );
+        }
         AssociationState::Disassociating => State::Deleting,
-        AssociationState::Associating | AssociationState::Updating | AssociationState::Other(_) => State::Settling { forbids_deletion: true },
+        AssociationState::Associating | AssociationState::Updating | AssociationState::Other(_) => {
+            State::Settling {
+                forbids_deletion: true,
+            }
+        }
     };
-    let words = found.state_change_error.as_ref().map_or_else(|| found.state.as_str().to_owned(), |e| format!("{} ({e})", found.state));
+    let words = found.state_change_error.as_ref().map_or_else(
+        || found.state.as_str().to_owned(),
+        |e| format!("{} ({e})", found.state),
+    );
     let mut p = blank(&found.id, state, &words);
     p.ownership = inherited(others, "dxgw");
-    p.fields.insert("allowedPrefixes".to_owned(), prefix_list(&found.allowed_prefixes));
+    p.fields.insert(
+        "allowedPrefixes".to_owned(),
+        prefix_list(&found.allowed_prefixes),
+    );
     (Seen::Present(Box::new(p)), part.read_at)
 }
 
@@ -254,19 +410,38 @@ fn vif(env: &Env, aws: &AwsEnv, record: Option<&Record>, others: Others<'_>) -> 
         Ok(items) => items,
         Err(why) => return (Seen::Unreadable(why), part.read_at),
     };
-    let yielded = others.get("vxc-aws").and_then(Seen::present).and_then(|p| p.outputs.get(&Output::VifId)).cloned();
-    let Some(id) = yielded.or_else(|| record.and_then(|r| r.id.clone())) else { return (Seen::Absent, part.read_at) };
-    let Some(found) = items.iter().find(|v| v.id == id) else { return (Seen::Absent, part.read_at) };
+    let yielded = others
+        .get("vxc-aws")
+        .and_then(Seen::present)
+        .and_then(|p| p.outputs.get(&Output::VifId))
+        .cloned();
+    let Some(id) = yielded.or_else(|| record.and_then(|r| r.id.clone())) else {
+        return (Seen::Absent, part.read_at);
+    };
+    let Some(found) = items.iter().find(|v| v.id == id) else {
+        return (Seen::Absent, part.read_at);
+    };
     let state = match &found.state {
         VifState::Confirming => State::AwaitsConfirmation,
         // `down` is BGP's matter: the VIF is built (aws.md §1.2). `unknown` holds what was there.
-        VifState::Available | VifState::Down | VifState::Testing | VifState::Unknown => State::Ready,
+        VifState::Available | VifState::Down | VifState::Testing | VifState::Unknown => {
+            State::Ready
+        }
         VifState::Deleting => State::Deleting,
         VifState::Deleted => return (Seen::Gone { id }, part.read_at),
-        VifState::Rejected => State::Failed { message: "its owner deleted it while it waited for confirmation; the VXC must be made anew".to_owned() },
-        VifState::Pending | VifState::Verifying | VifState::Other(_) => State::Settling { forbids_deletion: false },
+        VifState::Rejected => State::Failed {
+            message:
+                "its owner deleted it while it waited for confirmation; the VXC must be made anew"
+                    .to_owned(),
+        },
+        VifState::Pending | VifState::Verifying | VifState::Other(_) => State::Settling {
+            forbids_deletion: false,
+        },
     };
-    (Seen::Present(Box::new(vif_present(found, state))), part.read_at)
+    (
+        Seen::Present(Box::new(vif_present(found, state))),
+        part.read_at,
+    )
 }
 
 fn vif_present(v: &Vif, state: State) -> Present {

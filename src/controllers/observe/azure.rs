@@ -2,7 +2,10 @@
 //! case.
 
 use super::{Env, Sight, id_of, unreadable};
-use crate::clients::azure::{Circuit, Connection, Gateway, LocalGateway, Peering, ProviderState, ProvisioningState, PublicIp, Resource, ResourceId};
+use crate::clients::azure::{
+    Circuit, Connection, Gateway, LocalGateway, Peering, ProviderState, ProvisioningState,
+    PublicIp, Resource, ResourceId,
+};
 use crate::controllers::env::AzureEnv;
 use crate::inventory::Part;
 use crate::inventory::azure::GroupSnapshot;
@@ -12,14 +15,32 @@ use causeway_model::slot::{Class, Output, Slot, SlotId};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-pub(super) fn observe(env: &Env, slot: &Slot, record: Option<&Record>, others: &BTreeMap<SlotId, Seen>) -> Sight {
-    let Some(azure) = &env.azure else { return unreadable("no Azure account") };
+pub(super) fn observe(
+    env: &Env,
+    slot: &Slot,
+    record: Option<&Record>,
+    others: &BTreeMap<SlotId, Seen>,
+) -> Sight {
+    let Some(azure) = &env.azure else {
+        return unreadable("no Azure account");
+    };
     match slot.class {
         Class::Circuit => find(env, azure, slot, record, |g| &g.circuits, circuit),
         Class::Peering => peering(env, azure, slot, record, others),
-        Class::ErGateway | Class::VpnGateway => find(env, azure, slot, record, |g| &g.gateways, gateway),
-        Class::ErConnection | Class::IpsecConnection => find(env, azure, slot, record, |g| &g.connections, connection),
-        Class::LocalNetworkGateway => find(env, azure, slot, record, |g| &g.local_gateways, local_gateway),
+        Class::ErGateway | Class::VpnGateway => {
+            find(env, azure, slot, record, |g| &g.gateways, gateway)
+        }
+        Class::ErConnection | Class::IpsecConnection => {
+            find(env, azure, slot, record, |g| &g.connections, connection)
+        }
+        Class::LocalNetworkGateway => find(
+            env,
+            azure,
+            slot,
+            record,
+            |g| &g.local_gateways,
+            local_gateway,
+        ),
         Class::PublicIp => public_ip(env, azure, slot, record, others),
         Class::GatewaySubnet => gateway_subnet(env, azure, slot),
         _ => unreadable("not an object of Azure"),
@@ -50,12 +71,16 @@ pub fn slot_id(azure: &AzureEnv, slot: &Slot, record: Option<&Record>) -> Option
 fn state(s: &ProvisioningState) -> State {
     match s {
         ProvisioningState::Succeeded => State::Ready,
-        ProvisioningState::Failed | ProvisioningState::Canceled => {
-            State::Failed { message: format!("its last operation ended as {}", s.as_str()) }
-        }
+        ProvisioningState::Failed | ProvisioningState::Canceled => State::Failed {
+            message: format!("its last operation ended as {}", s.as_str()),
+        },
         ProvisioningState::Deleting => State::Deleting,
         // ARM answers a deletion in these states with 409 or 429 (azure.md §1.4).
-        ProvisioningState::Creating | ProvisioningState::Updating | ProvisioningState::Other(_) => State::Settling { forbids_deletion: true },
+        ProvisioningState::Creating | ProvisioningState::Updating | ProvisioningState::Other(_) => {
+            State::Settling {
+                forbids_deletion: true,
+            }
+        }
     }
 }
 
@@ -84,16 +109,33 @@ fn find<P: PartialEq>(
         // An imported object whose owner has not made it yet, or a record without an ID: nothing to find.
         return (Seen::Absent, Some(env.now));
     };
-    let group = id.resource_group().unwrap_or(&azure.resource_group).to_owned();
-    let Some(snapshot) = azure.snapshot.group(&group) else { return unreadable("its resource group was not read yet") };
+    let group = id
+        .resource_group()
+        .unwrap_or(&azure.resource_group)
+        .to_owned();
+    let Some(snapshot) = azure.snapshot.group(&group) else {
+        return unreadable("its resource group was not read yet");
+    };
     let part = part(snapshot);
     let items = match part.current(env.now, env.stale_after) {
         Ok(items) => items,
         Err(why) => return (Seen::Unreadable(why), part.read_at),
     };
-    let Some(found) = items.iter().find(|i| i.resource_id().is_some_and(|x| x == id)) else { return (Seen::Absent, part.read_at) };
-    let ownership = if slot.imported { Ownership::Unmarked } else { env.marks.judge(&found.tags) };
-    let p = fill(found, present(&id, &ProvisioningState::Succeeded, ownership));
+    let Some(found) = items
+        .iter()
+        .find(|i| i.resource_id().is_some_and(|x| x == id))
+    else {
+        return (Seen::Absent, part.read_at);
+    };
+    let ownership = if slot.imported {
+        Ownership::Unmarked
+    } else {
+        env.marks.judge(&found.tags)
+    };
+    let p = fill(
+        found,
+        present(&id, &ProvisioningState::Succeeded, ownership),
+    );
     (Seen::Present(Box::new(p)), part.read_at)
 }
 
@@ -106,11 +148,22 @@ fn with_state(mut p: Present, s: &ProvisioningState) -> Present {
 fn circuit(c: &Circuit, p: Present) -> Present {
     let props = &c.properties;
     let mut p = with_state(p, &props.provisioning_state);
-    if p.state == State::Ready && props.circuit_provisioning_state.as_deref().is_some_and(|s| s != "Enabled") {
-        p.state = State::Settling { forbids_deletion: true };
+    if p.state == State::Ready
+        && props
+            .circuit_provisioning_state
+            .as_deref()
+            .is_some_and(|s| s != "Enabled")
+    {
+        p.state = State::Settling {
+            forbids_deletion: true,
+        };
     }
     let provider = &props.service_provider_provisioning_state;
-    p.provider_state = format!("{}, provider state {}", props.provisioning_state.as_str(), provider.as_str());
+    p.provider_state = format!(
+        "{}, provider state {}",
+        props.provisioning_state.as_str(),
+        provider.as_str()
+    );
     if props.service_key.as_ref().is_some_and(|k| !k.0.is_empty()) {
         p.outputs.insert(Output::ServiceKey, String::new());
     }
@@ -121,8 +174,12 @@ fn circuit(c: &Circuit, p: Present) -> Present {
         p.holds_deletion = Some(format!("the provider side reads {}", provider.as_str()));
     }
     if let Some(s) = &props.service_provider_properties {
-        p.fields.insert("serviceProviderName".to_owned(), s.service_provider_name.clone());
-        p.fields.insert("peeringLocation".to_owned(), s.peering_location.clone());
+        p.fields.insert(
+            "serviceProviderName".to_owned(),
+            s.service_provider_name.clone(),
+        );
+        p.fields
+            .insert("peeringLocation".to_owned(), s.peering_location.clone());
         if let Some(b) = s.bandwidth_in_mbps {
             p.fields.insert("bandwidthMbps".to_owned(), b.to_string());
         }
@@ -139,16 +196,32 @@ fn circuit(c: &Circuit, p: Present) -> Present {
 
 /// The private peering, as its circuit shows it. It carries no tags: on a circuit of ours it is ours, whoever made it
 /// (api.md §3: one that Megaport made is deleted by us).
-fn peering(env: &Env, azure: &AzureEnv, slot: &Slot, record: Option<&Record>, others: &BTreeMap<SlotId, Seen>) -> Sight {
-    let recorded_circuit = record.and_then(|r| r.id.as_deref()).and_then(|id| id.rsplit_once("/peerings/").map(|(c, _)| c.to_owned()));
-    let Some(circuit_id) = id_of(others, "circuit").or(recorded_circuit).map(ResourceId::new) else {
+fn peering(
+    env: &Env,
+    azure: &AzureEnv,
+    slot: &Slot,
+    record: Option<&Record>,
+    others: &BTreeMap<SlotId, Seen>,
+) -> Sight {
+    let recorded_circuit = record
+        .and_then(|r| r.id.as_deref())
+        .and_then(|id| id.rsplit_once("/peerings/").map(|(c, _)| c.to_owned()));
+    let Some(circuit_id) = id_of(others, "circuit")
+        .or(recorded_circuit)
+        .map(ResourceId::new)
+    else {
         return match others.get("circuit") {
             Some(Seen::Unreadable(why)) => (Seen::Unreadable(why.clone()), None),
             _ => (Seen::Absent, Some(env.now)),
         };
     };
-    let group = circuit_id.resource_group().unwrap_or(&azure.resource_group).to_owned();
-    let Some(snapshot) = azure.snapshot.group(&group) else { return unreadable("its resource group was not read yet") };
+    let group = circuit_id
+        .resource_group()
+        .unwrap_or(&azure.resource_group)
+        .to_owned();
+    let Some(snapshot) = azure.snapshot.group(&group) else {
+        return unreadable("its resource group was not read yet");
+    };
     let circuits = match snapshot.circuits.current(env.now, env.stale_after) {
         Ok(c) => c,
         Err(why) => return (Seen::Unreadable(why), snapshot.circuits.read_at),
@@ -157,11 +230,25 @@ fn peering(env: &Env, azure: &AzureEnv, slot: &Slot, record: Option<&Record>, ot
         .iter()
         .find(|c| c.resource_id().is_some_and(|x| x == circuit_id))
         .and_then(|c| c.properties.peerings.iter().find(|p| is_private(p)));
-    let Some(found) = found else { return (Seen::Absent, snapshot.circuits.read_at) };
-    let ours = others.get("circuit").and_then(Seen::present).is_some_and(|p| p.ownership == Ownership::Ours) && !slot.imported;
-    let ownership = if ours { Ownership::Ours } else { Ownership::Unmarked };
+    let Some(found) = found else {
+        return (Seen::Absent, snapshot.circuits.read_at);
+    };
+    let ours = others
+        .get("circuit")
+        .and_then(Seen::present)
+        .is_some_and(|p| p.ownership == Ownership::Ours)
+        && !slot.imported;
+    let ownership = if ours {
+        Ownership::Ours
+    } else {
+        Ownership::Unmarked
+    };
     let props = &found.properties;
-    let mut p = present(&circuit_id.private_peering(), &props.provisioning_state, ownership);
+    let mut p = present(
+        &circuit_id.private_peering(),
+        &props.provisioning_state,
+        ownership,
+    );
     let mut field = |name: &str, value: Option<String>| {
         if let Some(v) = value {
             p.fields.insert(name.to_owned(), v);
@@ -169,7 +256,10 @@ fn peering(env: &Env, azure: &AzureEnv, slot: &Slot, record: Option<&Record>, ot
     };
     field("peerASN", props.peer_asn.map(|a| a.to_string()));
     field("primaryPrefix", props.primary_peer_address_prefix.clone());
-    field("secondaryPrefix", props.secondary_peer_address_prefix.clone());
+    field(
+        "secondaryPrefix",
+        props.secondary_peer_address_prefix.clone(),
+    );
     field("vlanID", props.vlan_id.map(|v| v.to_string()));
     field("state", props.state.clone());
     (Seen::Present(Box::new(p)), snapshot.circuits.read_at)
@@ -200,14 +290,23 @@ fn gateway(g: &Gateway, p: Present) -> Present {
 
 /// APIPA addresses per instance, instances in the order of their IP configurations.
 fn ordered_addresses(g: &Gateway) -> Vec<String> {
-    let Some(bgp) = &g.properties.bgp_settings else { return Vec::new() };
+    let Some(bgp) = &g.properties.bgp_settings else {
+        return Vec::new();
+    };
     g.properties
         .ip_configurations
         .iter()
         .filter_map(|c| {
             let suffix = format!("/ipconfigurations/{}", c.name.to_lowercase());
-            let entry = bgp.bgp_peering_addresses.iter().find(|a| a.ip_configuration_id.to_lowercase().ends_with(&suffix))?;
-            let addresses: Vec<Ipv4Addr> = entry.custom_bgp_ip_addresses.iter().filter_map(|a| a.parse().ok()).collect();
+            let entry = bgp
+                .bgp_peering_addresses
+                .iter()
+                .find(|a| a.ip_configuration_id.to_lowercase().ends_with(&suffix))?;
+            let addresses: Vec<Ipv4Addr> = entry
+                .custom_bgp_ip_addresses
+                .iter()
+                .filter_map(|a| a.parse().ok())
+                .collect();
             Some(address_list(&addresses))
         })
         .collect()
@@ -224,15 +323,28 @@ fn connection(c: &Connection, p: Present) -> Present {
     field("routingWeight", props.routing_weight.map(|w| w.to_string()));
     if props.connection_type.eq_ignore_ascii_case("IPsec") {
         field("enableBgp", props.enable_bgp.map(|b| b.to_string()));
-        field("dpdTimeoutSeconds", props.dpd_timeout_seconds.map(|d| d.to_string()));
-        let custom: Vec<Ipv4Addr> = props.gateway_custom_bgp_ip_addresses.iter().filter_map(|a| a.custom_bgp_ip_address.parse().ok()).collect();
+        field(
+            "dpdTimeoutSeconds",
+            props.dpd_timeout_seconds.map(|d| d.to_string()),
+        );
+        let custom: Vec<Ipv4Addr> = props
+            .gateway_custom_bgp_ip_addresses
+            .iter()
+            .filter_map(|a| a.custom_bgp_ip_address.parse().ok())
+            .collect();
         field("gatewayCustomBgpIpAddresses", Some(address_list(&custom)));
         let policy = props.ipsec_policies.first().map_or_else(
             || "Azure's default proposals".to_owned(),
             |q| {
                 format!(
                     "{}/{}/{} {}/{}/{} {}s",
-                    q.ike_encryption, q.ike_integrity, q.dh_group, q.ipsec_encryption, q.ipsec_integrity, q.pfs_group, q.sa_life_time_seconds
+                    q.ike_encryption,
+                    q.ike_integrity,
+                    q.dh_group,
+                    q.ipsec_encryption,
+                    q.ipsec_integrity,
+                    q.pfs_group,
+                    q.sa_life_time_seconds
                 )
             },
         );
@@ -255,7 +367,13 @@ fn local_gateway(l: &LocalGateway, p: Present) -> Present {
 }
 
 /// A public IP of ours, or of a referenced gateway: then it is read from the gateway's IP configurations, in order.
-fn public_ip(env: &Env, azure: &AzureEnv, slot: &Slot, record: Option<&Record>, others: &BTreeMap<SlotId, Seen>) -> Sight {
+fn public_ip(
+    env: &Env,
+    azure: &AzureEnv,
+    slot: &Slot,
+    record: Option<&Record>,
+    others: &BTreeMap<SlotId, Seen>,
+) -> Sight {
     let fill = |ip: &PublicIp, p: Present| {
         let mut p = with_state(p, &ip.properties.provisioning_state);
         if let Some(a) = ip.properties.ip_address.as_ref().filter(|a| !a.is_empty()) {
@@ -266,28 +384,67 @@ fn public_ip(env: &Env, azure: &AzureEnv, slot: &Slot, record: Option<&Record>, 
     if !slot.imported {
         return find(env, azure, slot, record, |g| &g.public_ips, fill);
     }
-    let index: usize = slot.id.as_str().strip_prefix("pip-").and_then(|n| n.parse().ok()).unwrap_or(0);
-    let of_gateway = id_of(others, "vpn-gateway").map(ResourceId::new).and_then(|id| {
-        let group = azure.snapshot.group(id.resource_group().unwrap_or(&azure.resource_group))?;
-        let gateway = group.gateways.items.iter().find(|g| g.resource_id().is_some_and(|x| x == id))?;
-        gateway.properties.ip_configurations.get(index)?.properties.public_ip_address.clone()
-    });
-    let Some(reference) = of_gateway else { return (Seen::Absent, Some(env.now)) };
+    let index: usize = slot
+        .id
+        .as_str()
+        .strip_prefix("pip-")
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(0);
+    let of_gateway = id_of(others, "vpn-gateway")
+        .map(ResourceId::new)
+        .and_then(|id| {
+            let group = azure
+                .snapshot
+                .group(id.resource_group().unwrap_or(&azure.resource_group))?;
+            let gateway = group
+                .gateways
+                .items
+                .iter()
+                .find(|g| g.resource_id().is_some_and(|x| x == id))?;
+            gateway
+                .properties
+                .ip_configurations
+                .get(index)?
+                .properties
+                .public_ip_address
+                .clone()
+        });
+    let Some(reference) = of_gateway else {
+        return (Seen::Absent, Some(env.now));
+    };
     let mut known = slot.clone();
-    known.desired = Desired::Imported { id: Some(reference.id) };
+    known.desired = Desired::Imported {
+        id: Some(reference.id),
+    };
     find(env, azure, &known, None, |g| &g.public_ips, fill)
 }
 
 fn gateway_subnet(env: &Env, azure: &AzureEnv, slot: &Slot) -> Sight {
-    let Desired::Imported { id: Some(id) } = &slot.desired else { return (Seen::Absent, Some(env.now)) };
+    let Desired::Imported { id: Some(id) } = &slot.desired else {
+        return (Seen::Absent, Some(env.now));
+    };
     let id = ResourceId::new(id.clone());
-    let group = id.resource_group().unwrap_or(&azure.resource_group).to_owned();
-    let Some(snapshot) = azure.snapshot.group(&group) else { return unreadable("its resource group was not read yet") };
+    let group = id
+        .resource_group()
+        .unwrap_or(&azure.resource_group)
+        .to_owned();
+    let Some(snapshot) = azure.snapshot.group(&group) else {
+        return unreadable("its resource group was not read yet");
+    };
     let networks = match snapshot.virtual_networks.current(env.now, env.stale_after) {
         Ok(n) => n,
         Err(why) => return (Seen::Unreadable(why), snapshot.virtual_networks.read_at),
     };
-    let found = networks.iter().flat_map(|n| &n.properties.subnets).find(|s| s.resource_id().is_some_and(|x| x == id));
-    let seen = found.map_or(Seen::Absent, |s| Seen::Present(Box::new(present(&id, &s.properties.provisioning_state, Ownership::Unmarked))));
+    let found = networks
+        .iter()
+        .flat_map(|n| &n.properties.subnets)
+        .find(|s| s.resource_id().is_some_and(|x| x == id));
+    let seen = found.map_or(Seen::Absent, |s| {
+        Seen::Present(Box::new(present(
+            &id,
+            &s.properties.provisioning_state,
+            Ownership::Unmarked,
+        )))
+    });
     (seen, snapshot.virtual_networks.read_at)
 }

@@ -9,23 +9,46 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 pub(super) fn observe(env: &Env, slot: &Slot, record: Option<&Record>) -> Sight {
-    let Some(megaport) = &env.megaport else { return unreadable("no Megaport account") };
+    let Some(megaport) = &env.megaport else {
+        return unreadable("no Megaport account");
+    };
     let part = &megaport.snapshot.products;
     if let Err(why) = part.current(env.now, env.stale_after) {
         return (Seen::Unreadable(why), part.read_at);
     }
-    let imported = if let Desired::Imported { id } = &slot.desired { Some(id.clone()) } else { None };
+    let imported = if let Desired::Imported { id } = &slot.desired {
+        Some(id.clone())
+    } else {
+        None
+    };
     let seen = match slot.class {
-        Class::Router => look(env, slot, record, imported.as_ref(), megaport.snapshot.mcrs(), |m| (&m.uid, &m.name, &m.status), |m| fill_mcr(m)),
-        Class::VxcAzure | Class::VxcAws => {
-            look(env, slot, record, imported.as_ref(), megaport.snapshot.vxcs(), |v| (&v.uid, &v.name, &v.status), |v| fill_vxc(slot, v))
-        }
+        Class::Router => look(
+            env,
+            slot,
+            record,
+            imported.as_ref(),
+            megaport.snapshot.mcrs(),
+            |m| (&m.uid, &m.name, &m.status),
+            |m| fill_mcr(m),
+        ),
+        Class::VxcAzure | Class::VxcAws => look(
+            env,
+            slot,
+            record,
+            imported.as_ref(),
+            megaport.snapshot.vxcs(),
+            |v| (&v.uid, &v.name, &v.status),
+            |v| fill_vxc(slot, v),
+        ),
         _ => return unreadable("not a product of Megaport"),
     };
     (seen, part.read_at)
 }
 
-#[expect(clippy::ref_option, reason = "an absent ID of an import is different from no import")]
+#[expect(
+    clippy::ref_option,
+    reason = "an absent ID of an import is different from no import"
+)]
 fn look<T>(
     env: &Env,
     slot: &Slot,
@@ -38,9 +61,16 @@ fn look<T>(
     if let Some(None) = imported {
         return Seen::Absent;
     }
-    let wanted = imported.and_then(|i| i.as_deref()).or_else(|| record.and_then(|r| r.id.as_deref()));
+    let wanted = imported
+        .and_then(|i| i.as_deref())
+        .or_else(|| record.and_then(|r| r.id.as_deref()));
     let live = |t: &&T| !head(t).2.is_gone();
-    let by_token = || all.iter().filter(live).filter(|t| env.marks.judge_product(head(t).1, &slot.id).is_some()).min_by_key(|t| head(t).0.clone());
+    let by_token = || {
+        all.iter()
+            .filter(live)
+            .filter(|t| env.marks.judge_product(head(t).1, &slot.id).is_some())
+            .min_by_key(|t| head(t).0.clone())
+    };
     let by_id = wanted.and_then(|id| all.iter().find(|t| head(t).0 == id));
     let found = match by_id {
         // A tombstone may have a successor with our token.
@@ -49,7 +79,9 @@ fn look<T>(
         None if imported.is_none() => by_token(),
         None => None,
     };
-    let Some(found) = found else { return Seen::Absent };
+    let Some(found) = found else {
+        return Seen::Absent;
+    };
     let (uid, name, status) = head(found);
     if status.is_gone() {
         return Seen::Gone { id: uid.clone() };
@@ -57,16 +89,27 @@ fn look<T>(
     let (outputs, fields, locked) = fill(found);
     let state = match status {
         s if s.is_ready() => State::Ready,
-        ProductStatus::Failed => State::Failed { message: "Megaport could not deploy it; cancel it and order again, or ask Megaport".to_owned() },
+        ProductStatus::Failed => State::Failed {
+            message: "Megaport could not deploy it; cancel it and order again, or ask Megaport"
+                .to_owned(),
+        },
         s if s.is_terminating() => State::Deleting,
-        _ => State::Settling { forbids_deletion: false },
+        _ => State::Settling {
+            forbids_deletion: false,
+        },
     };
     // The recorded one is ours whatever its name says now: somebody may have renamed it in the portal.
     let recorded = record.and_then(|r| r.id.as_deref()) == Some(uid.as_str());
     let ownership = if imported.is_some() {
         Ownership::Unmarked
     } else {
-        env.marks.judge_product(name, &slot.id).unwrap_or(if recorded { Ownership::Ours } else { Ownership::Unmarked })
+        env.marks
+            .judge_product(name, &slot.id)
+            .unwrap_or(if recorded {
+                Ownership::Ours
+            } else {
+                Ownership::Unmarked
+            })
     };
     Seen::Present(Box::new(Present {
         id: uid.clone(),
@@ -75,7 +118,8 @@ fn look<T>(
         ownership,
         outputs,
         fields,
-        holds_deletion: locked.then(|| "it is locked in Megaport's portal: unlock it there".to_owned()),
+        holds_deletion: locked
+            .then(|| "it is locked in Megaport's portal: unlock it there".to_owned()),
     }))
 }
 
@@ -85,7 +129,10 @@ fn fill_mcr(m: &Mcr) -> (BTreeMap<Output, String>, BTreeMap<String, String>, boo
         fields.insert("asn".to_owned(), asn.to_string());
     }
     fields.insert("portSpeedMbps".to_owned(), m.port_speed_mbps.to_string());
-    fields.insert("costCentre".to_owned(), m.cost_centre.clone().unwrap_or_default());
+    fields.insert(
+        "costCentre".to_owned(),
+        m.cost_centre.clone().unwrap_or_default(),
+    );
     (BTreeMap::new(), fields, m.locked)
 }
 
@@ -93,7 +140,12 @@ fn fill_vxc(slot: &Slot, v: &Vxc) -> (BTreeMap<Output, String>, BTreeMap<String,
     let mut outputs = BTreeMap::new();
     let mut fields = BTreeMap::new();
     fields.insert("rateLimitMbps".to_owned(), v.rate_limit_mbps.to_string());
-    if let Some(id) = v.aws.as_ref().and_then(|a| a.vif_id.clone()).filter(|i| !i.is_empty()) {
+    if let Some(id) = v
+        .aws
+        .as_ref()
+        .and_then(|a| a.vif_id.clone())
+        .filter(|i| !i.is_empty())
+    {
         outputs.insert(Output::VifId, id);
     }
     let wanted = match &slot.desired {
@@ -102,17 +154,28 @@ fn fill_vxc(slot: &Slot, v: &Vxc) -> (BTreeMap<Output, String>, BTreeMap<String,
     };
     // Compared with the session that the spec describes, found by its peer, never by position (megaport.md §4.5).
     if let (Some(wanted), Some(router)) = (wanted, &v.router) {
-        let found = router.interfaces.iter().flat_map(|i| i.sessions.iter().map(move |s| (i, s))).find(|(_, s)| s.row.peer_ip_address == wanted.peer.to_string());
+        let found = router
+            .interfaces
+            .iter()
+            .flat_map(|i| i.sessions.iter().map(move |s| (i, s)))
+            .find(|(_, s)| s.row.peer_ip_address == wanted.peer.to_string());
         if let Some((interface, s)) = found {
             if matches!(slot.desired, Desired::VxcAzure { .. }) {
                 // The inner VLAN, from whichever field carries it (api.md §3).
-                if let Some(vlan) = interface.vlan.filter(|v| *v > 0).or(v.b_end.inner_vlan.filter(|v| *v > 0)) {
+                if let Some(vlan) = interface
+                    .vlan
+                    .filter(|v| *v > 0)
+                    .or(v.b_end.inner_vlan.filter(|v| *v > 0))
+                {
                     fields.insert("vlanID".to_owned(), vlan.to_string());
                 }
             }
             session_fields(&mut fields, wanted, s);
         } else {
-            fields.insert("peerASN".to_owned(), "none (the session is missing)".to_owned());
+            fields.insert(
+                "peerASN".to_owned(),
+                "none (the session is missing)".to_owned(),
+            );
         }
     }
     (outputs, fields, v.locked)
@@ -123,7 +186,14 @@ fn session_fields(fields: &mut BTreeMap<String, String>, _wanted: &McrSession, s
         fields.insert("peerASN".to_owned(), asn.to_string());
     }
     fields.insert("bfdEnabled".to_owned(), s.bfd.to_string());
-    fields.insert("asPathPrependCount".to_owned(), s.as_path_prepend.to_string());
-    let deny: Vec<Ipv4Addr> = s.deny_export_to.iter().filter_map(|a| a.parse().ok()).collect();
+    fields.insert(
+        "asPathPrependCount".to_owned(),
+        s.as_path_prepend.to_string(),
+    );
+    let deny: Vec<Ipv4Addr> = s
+        .deny_export_to
+        .iter()
+        .filter_map(|a| a.parse().ok())
+        .collect();
     fields.insert("denyExportTo".to_owned(), address_list(&deny));
 }

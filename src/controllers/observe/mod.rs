@@ -20,7 +20,10 @@ type Sight = (Seen, Option<Timestamp>);
 /// Looks at every slot of the graph. Slots are observed in creation order, because some are recognised by what others
 /// yield (the VIF by its VXC).
 pub fn observe(env: &Env, graph: &Graph, records: &BTreeMap<SlotId, Record>) -> Observed {
-    let mut out = Observed { records: records.clone(), ..Observed::default() };
+    let mut out = Observed {
+        records: records.clone(),
+        ..Observed::default()
+    };
     for slot in creation_order(graph) {
         let record = records.get(&slot.id);
         let (seen, read_at) = if let Some(seen) = env.foreign.get(&slot.id) {
@@ -49,8 +52,12 @@ fn creation_order(graph: &Graph) -> Vec<&Slot> {
     for _ in 0..=graph.slots.len() {
         for slot in graph.slots.values() {
             let ready = !done.contains(&&slot.id)
-                && slot.needs.iter().all(|n| done.contains(&&n.slot) || !graph.slots.contains_key(&n.slot))
-                && (slot.class != Class::Vif || graph.get("vxc-aws").is_none_or(|v| done.contains(&&v.id)));
+                && slot
+                    .needs
+                    .iter()
+                    .all(|n| done.contains(&&n.slot) || !graph.slots.contains_key(&n.slot))
+                && (slot.class != Class::Vif
+                    || graph.get("vxc-aws").is_none_or(|v| done.contains(&&v.id)));
             if ready {
                 done.push(&slot.id);
                 order.push(slot);
