@@ -6,6 +6,8 @@
 pub mod desired;
 pub mod graph;
 pub mod intent;
+#[cfg(test)]
+mod lab;
 pub mod observe;
 pub mod plan;
 pub mod provider;

@@ -3,7 +3,7 @@
 use super::{Action, Mode, Phase, Walk, Why, phase_of, unconfirmed};
 use crate::desired::Desired;
 use crate::observe::{Present, Seen, State};
-use crate::slot::{Birth, Slot, SlotId};
+use crate::slot::{Birth, Class, Slot, SlotId};
 
 impl Walk<'_> {
     pub(super) fn tear_down(&mut self, slot: &Slot) {
@@ -129,6 +129,10 @@ impl Walk<'_> {
                     p.provider_state
                 ),
             );
+        }
+        if let Some(held) = p.holds_deletion.as_ref().filter(|_| slot.class != Class::Circuit) {
+            self.look_within(self.input.timing.settling);
+            return self.block(slot, Why::BlockedByDependents { slots: Vec::new() }, format!("{name} can not be deleted yet: {held}"));
         }
         if let Some(held) = &p.holds_deletion {
             let message = format!(
