@@ -406,7 +406,7 @@ pub fn view(state: &State) -> crate::net::view::MegaportView {
                 mcr: v.a.product.clone(),
                 far,
                 shutdown: v.shutdown,
-                interfaces: vrouter::view(v),
+                interfaces: vrouter::view(v, state.megaport.mcrs.get(&v.a.product)),
             })
         })
         .collect();

@@ -2,7 +2,7 @@
 //! Megaport configures by itself when none is sent.
 
 use super::envelope::Refusal;
-use super::types::{AwsVif, AzureCircuit, Bgp, Interface, Mcr, Vxc};
+use super::types::{AwsVif, AzureCircuit, Bgp, Interface, Mcr, PrefixEntry, Vxc};
 use crate::net::view::Port;
 use ipnet::{IpNet, Ipv4Net};
 use serde_json::Value;
@@ -251,8 +251,24 @@ pub fn auto_aws(vif: &AwsVif) -> Vec<Interface> {
 }
 
 /// The IPv4 sessions of one end in the terms of the network simulation.
-pub fn view(vxc: &Vxc) -> Vec<crate::net::view::Interface> {
-    use crate::net::view::{BgpConnection, Interface as Seen};
+pub fn view(vxc: &Vxc, mcr: Option<&Mcr>) -> Vec<crate::net::view::Interface> {
+    use crate::net::view::{BgpConnection, Filters, Interface as Seen, PrefixRule};
+    let list = |id: Option<u64>| -> Option<Vec<PrefixRule>> {
+        let list = mcr?
+            .prefix_lists
+            .iter()
+            .find(|l| Some(l.id) == id && l.family == "IPv4")?;
+        let rule = |e: &PrefixEntry| match e.prefix {
+            ipnet::IpNet::V4(prefix) => Some(PrefixRule {
+                permit: e.action == "permit",
+                prefix,
+                ge: e.ge,
+                le: e.le,
+            }),
+            ipnet::IpNet::V6(_) => None,
+        };
+        Some(list.entries.iter().filter_map(rule).collect())
+    };
     let v4 = |a: &IpAddr| match a {
         IpAddr::V4(a) => Some(*a),
         IpAddr::V6(_) => None,
@@ -304,6 +320,12 @@ pub fn view(vxc: &Vxc) -> Vec<crate::net::view::Interface> {
                             .unwrap_or_else(|| "permit".to_owned()),
                         permit_export_to: peers(&b.permit_export_to),
                         deny_export_to: peers(&b.deny_export_to),
+                        filters: Filters {
+                            import_permit: list(b.import_whitelist),
+                            import_deny: list(b.import_blacklist),
+                            export_permit: list(b.export_whitelist),
+                            export_deny: list(b.export_blacklist),
+                        },
                     })
                 })
                 .collect(),

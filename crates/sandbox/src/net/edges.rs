@@ -64,6 +64,7 @@ impl Builder<'_> {
                         deny_by_default: conn.export_policy == "deny",
                         permit_export_to: conn.permit_export_to.clone(),
                         deny_export_to: conn.deny_export_to.clone(),
+                        filters: conn.filters.clone(),
                     }),
                     vxc: Some(vxc.uid.clone()),
                     object: far.object,

@@ -254,6 +254,7 @@ pub fn session(local: &str, peer: &str, peer_asn: u32, password: Option<&str>) -
         export_policy: "permit".into(),
         permit_export_to: Vec::new(),
         deny_export_to: Vec::new(),
+        filters: Filters::default(),
     }
 }
 

@@ -6,8 +6,7 @@
 //! timers and dead-peer detection. It changes nothing in the clouds (but for an MCR's session flag, on request of the
 //! control API) and never guesses an answer: every table is read out of the speakers' state.
 //!
-//! Not modelled: IPv6, route flap damping, graceful restart, TCP itself, prefix lists of an MCR, static routes of AWS
-//! VPN connections, communities, transit gateways, public and Microsoft peering.
+//! Not modelled: IPv6, route flap damping, graceful restart, TCP itself, static routes of AWS VPN connections, communities, transit gateways, public and Microsoft peering.
 
 use crate::state::State;
 use crate::time::SimTime;

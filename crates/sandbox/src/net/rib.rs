@@ -116,6 +116,10 @@ fn eligible(node: &Node, to: &Session, c: &Candidate<'_>, sim: Look<'_>) -> bool
     if c.towards.is_some_and(|k| k != to.kind) {
         return false;
     }
+    let own_end = to.mcr.as_ref().filter(|_| to.b.node == node.key);
+    if own_end.is_some_and(|m| !m.filters.sends(c.route.prefix)) {
+        return false;
+    }
     let Some(from) = c.session.map(|(s, _)| s) else {
         return match (&node.kind, to.kind) {
             // Only the ExpressRoute gateway's own edge and the tunnels hear of the virtual network's prefixes: the
@@ -260,10 +264,9 @@ pub fn export(
 pub fn accepts(node: &Node, on: &Session, route: &Route) -> bool {
     // AS path loop detection, but an MSEE accepts paths with its own AS (lab.md).
     let looped = !matches!(node.kind, NodeKind::Msee { .. }) && route.as_path.contains(&node.asn);
-    let local_as = on
-        .mcr
-        .as_ref()
-        .filter(|_| on.b.node == node.key)
-        .is_some_and(|_| route.as_path.contains(&on.b.asn));
-    !looped && !local_as && !node.own.contains(&route.prefix)
+    // An MCR knows itself by the session's own AS as well, and has filters.
+    let mcr = on.mcr.as_ref().filter(|_| on.b.node == node.key);
+    let refused =
+        mcr.is_some_and(|m| route.as_path.contains(&on.b.asn) || !m.filters.takes(route.prefix));
+    !looped && !refused && !node.own.contains(&route.prefix)
 }

@@ -174,6 +174,7 @@ pub struct McrPolicy {
     pub deny_by_default: bool,
     pub permit_export_to: Vec<Ipv4Addr>,
     pub deny_export_to: Vec<Ipv4Addr>,
+    pub filters: super::view::Filters,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

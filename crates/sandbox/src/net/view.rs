@@ -311,4 +311,69 @@ pub struct BgpConnection {
     pub export_policy: String,
     pub permit_export_to: Vec<Ipv4Addr>,
     pub deny_export_to: Vec<Ipv4Addr>,
+    pub filters: Filters,
+}
+
+/// An MCR's prefix lists as a session refers to them (megaport.md §3.3, §7.1): what it takes and what it sends.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Filters {
+    /// Only what the list permits passes.
+    pub import_permit: Option<Vec<PrefixRule>>,
+    /// What the list permits is what does not pass.
+    pub import_deny: Option<Vec<PrefixRule>>,
+    pub export_permit: Option<Vec<PrefixRule>>,
+    pub export_deny: Option<Vec<PrefixRule>>,
+}
+
+/// An entry of a prefix list; without `ge` and `le` it matches its prefix alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PrefixRule {
+    pub permit: bool,
+    pub prefix: Ipv4Net,
+    pub ge: Option<u8>,
+    pub le: Option<u8>,
+}
+
+impl PrefixRule {
+    fn matches(&self, prefix: Ipv4Net) -> bool {
+        let own = self.prefix.prefix_len();
+        let low = self.ge.unwrap_or(own);
+        let high = match (self.le, self.ge) {
+            (Some(le), _) => le,
+            (None, Some(_)) => 32,
+            (None, None) => own,
+        };
+        self.prefix.contains(&prefix) && (low..=high).contains(&prefix.prefix_len())
+    }
+}
+
+impl Filters {
+    /// Whether a list (its first match counts) names the prefix.
+    fn names(list: &[PrefixRule], prefix: Ipv4Net) -> bool {
+        list.iter()
+            .find(|r| r.matches(prefix))
+            .is_some_and(|r| r.permit)
+    }
+    fn pass(
+        permit: Option<&Vec<PrefixRule>>,
+        deny: Option<&Vec<PrefixRule>>,
+        prefix: Ipv4Net,
+    ) -> bool {
+        permit.is_none_or(|l| Self::names(l, prefix))
+            && !deny.is_some_and(|l| Self::names(l, prefix))
+    }
+    pub fn takes(&self, prefix: Ipv4Net) -> bool {
+        Self::pass(
+            self.import_permit.as_ref(),
+            self.import_deny.as_ref(),
+            prefix,
+        )
+    }
+    pub fn sends(&self, prefix: Ipv4Net) -> bool {
+        Self::pass(
+            self.export_permit.as_ref(),
+            self.export_deny.as_ref(),
+            prefix,
+        )
+    }
 }

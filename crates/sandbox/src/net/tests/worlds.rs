@@ -334,3 +334,55 @@ fn a_speaker_in_maintenance_prepends() {
     advance(&mut s, 2.0);
     assert!(!down(&s));
 }
+
+#[test]
+fn prefix_lists_of_an_mcr_filter_what_it_takes_and_sends() {
+    let rule = |permit, prefix: &str, ge, le| PrefixRule {
+        permit,
+        prefix: net(prefix),
+        ge,
+        le,
+    };
+    // (prefix, ge, le) against 172.16.0.0/16
+    for (r, hit) in [
+        (rule(true, "172.16.0.0/16", None, None), true),
+        (rule(true, "172.16.0.0/12", None, None), false),
+        (rule(true, "172.16.0.0/12", Some(16), None), true),
+        (rule(true, "172.16.0.0/12", Some(17), None), false),
+        (rule(true, "172.16.0.0/12", None, Some(16)), true),
+        (rule(true, "172.16.0.0/12", None, Some(15)), false),
+        (rule(false, "172.16.0.0/16", None, None), false),
+    ] {
+        for import in [true, false] {
+            let mut s = converged();
+            change(&mut s, |v| {
+                // Only what is on the list comes in from AWS, or goes out to Azure.
+                let vxc = usize::from(import);
+                let filters = &mut v.megaport.vxcs[vxc].interfaces[0].sessions[0].filters;
+                let list = Some(vec![r.clone()]);
+                if import {
+                    filters.import_permit = list;
+                } else {
+                    filters.export_permit = list;
+                }
+            });
+            advance(&mut s, 30.0);
+            let there = circuit(&s, Port::Primary)
+                .iter()
+                .any(|row| row.contains("64901"));
+            assert_eq!(there, hit, "{r:?} import {import}");
+        }
+    }
+    // A blacklist keeps the leak between two ports away as well.
+    let mut v = both_ports();
+    for i in [0, 2] {
+        v.megaport.vxcs[i].interfaces[0].sessions[0]
+            .filters
+            .export_deny = Some(vec![rule(true, "172.29.0.0/16", None, Some(32))]);
+    }
+    let mut s = start(v);
+    advance(&mut s, 120.0);
+    for port in [Port::Primary, Port::Secondary] {
+        assert!(circuit(&s, port).iter().all(|r| !r.contains("64600 12076")));
+    }
+}
