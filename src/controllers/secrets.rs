@@ -71,7 +71,10 @@ impl SecretStore {
             .get_opt(name)
             .await?;
         let content = got.map(|s| Arc::new(content(&s)));
-        self.cache().insert(key, (Instant::now(), content.clone()));
+        // What is missing is about to be made: it is asked for again.
+        if content.is_some() {
+            self.cache().insert(key, (Instant::now(), content.clone()));
+        }
         Ok(content)
     }
 
