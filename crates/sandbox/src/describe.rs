@@ -66,8 +66,20 @@ fn azure(world: &World) -> Value {
     })
 }
 
-fn aws(_world: &World) -> Value {
-    json!({})
+fn aws(world: &World) -> Value {
+    let a = &world.aws;
+    let mut v = json!({
+        "accountID": a.account_id,
+        "region": a.region,
+        "vpcID": a.main_vpc().map(|v| &v.id),
+        "subnetID": a.main_subnet().map(|s| &s.id),
+        "routeTableID": a.main_route_table().map(|t| &t.id),
+    });
+    if let Some(key) = a.key_of("causeway") {
+        v["accessKeyID"] = json!(key.access_key_id);
+        v["secretAccessKey"] = json!(key.secret_access_key);
+    }
+    v
 }
 
 fn megaport(world: &World) -> Value {
@@ -87,8 +99,13 @@ fn human_azure(world: &World) -> Value {
     json!({"clientID": app.client_id, "clientSecret": app.client_secret})
 }
 
-fn human_aws(_world: &World) -> Value {
-    json!({})
+fn human_aws(world: &World) -> Value {
+    match world.aws.key_of("human") {
+        Some(key) => {
+            json!({"accessKeyID": key.access_key_id, "secretAccessKey": key.secret_access_key})
+        }
+        None => json!({}),
+    }
 }
 
 fn human_megaport(world: &World) -> Value {

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 pub const MASK: &str = "***";
 
 /// Ends of field names that hold secrets at one of the three providers, lower case without `_` and `-`.
-const SECRET_NAMES: [&str; 11] = [
+const SECRET_NAMES: [&str; 12] = [
     "secret",
     "sharedkey",
     "authkey",
@@ -23,6 +23,7 @@ const SECRET_NAMES: [&str; 11] = [
     "accesstoken",
     "refreshtoken",
     "securitytoken",
+    "webidentitytoken",
 ];
 
 fn is_secret(name: &str) -> bool {

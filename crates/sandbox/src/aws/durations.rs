@@ -48,7 +48,7 @@ pub const CONNECTION_CONFIRM: Named = ("directconnect.connection.confirm", 60.0)
 pub const CONNECTION_DELETE: Named = ("directconnect.connection.delete", 60.0);
 
 /// All of them, for documentation.
-pub const ALL: [Named; 26] = [
+pub const TABLE: [Named; 26] = [
     VGW_CREATE,
     VGW_ATTACH,
     VGW_DETACH,

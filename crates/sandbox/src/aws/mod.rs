@@ -231,19 +231,6 @@ fn visible_at(state: &mut State, service: &str) -> SimTime {
     state.now.plus_secs(lag)
 }
 
-/// The moment that a read shows: now, or earlier when a fault says that reads are stale.
-fn read_time(state: &mut State, call: &Call) -> SimTime {
-    if call.mutating {
-        return state.now;
-    }
-    let State { faults, rng, .. } = state;
-    let stale = faults
-        .take(rng, call, &[crate::faults::Effect::StaleRead])
-        .and_then(|a| a.fault.seconds)
-        .unwrap_or(0.0);
-    state.now.plus_secs(-stale)
-}
-
 /// Whether the work that this call starts is to end in failure; the code says why.
 fn will_fail(state: &mut State, call: &Call) -> Option<String> {
     let State { faults, rng, .. } = state;

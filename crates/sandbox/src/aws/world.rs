@@ -9,6 +9,7 @@ use std::net::Ipv4Addr;
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AccessKey {
+    #[serde(rename = "accessKeyID")]
     pub access_key_id: String,
     pub secret_access_key: String,
     /// The name under which its calls are logged: `causeway`, `human`, or another.
@@ -32,7 +33,7 @@ pub struct Role {
     /// The name after `role/`.
     pub name: String,
     pub principal: String,
-    #[serde(default)]
+    #[serde(default, rename = "externalID")]
     pub external_id: Option<String>,
 }
 
@@ -134,6 +135,7 @@ pub struct Location {
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct AwsWorld {
     /// Twelve digits.
+    #[serde(rename = "accountID")]
     pub account_id: String,
     /// The region of the world's main VPC.
     pub region: String,
@@ -157,6 +159,18 @@ impl AwsWorld {
     /// The world's main VPC: the first one.
     pub fn main_vpc(&self) -> Option<&Vpc> {
         self.vpcs.first()
+    }
+    /// The first subnet of the main VPC.
+    pub fn main_subnet(&self) -> Option<&Subnet> {
+        self.main_vpc()?.subnets.first()
+    }
+    /// The route table that the main subnet uses.
+    pub fn main_route_table(&self) -> Option<&RouteTable> {
+        let (vpc, subnet) = (self.main_vpc()?, self.main_subnet()?);
+        vpc.route_tables
+            .iter()
+            .find(|t| t.subnets.contains(&subnet.id))
+            .or_else(|| vpc.route_tables.iter().find(|t| t.main))
     }
 }
 

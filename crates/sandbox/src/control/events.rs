@@ -1,12 +1,13 @@
 //! Happenings on the providers' side that no customer asked for.
 
 use super::Refusal;
-use crate::aws::partner;
+use crate::aws::{ec2, partner};
 use crate::megaport;
 use crate::net::control as net;
 use crate::sandbox::Sandbox;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::net::Ipv4Addr;
 
 /// `POST /events`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -16,6 +17,14 @@ pub enum Happening {
     VifVanishes {
         /// `dxvif-…`
         vif: String,
+    },
+    /// AWS replaces the endpoint of one tunnel of a VPN connection; the tunnel is down meanwhile.
+    #[serde(rename_all = "camelCase")]
+    TunnelReplacement {
+        /// `vpn-…`, which must be available.
+        vpn_connection: String,
+        /// The tunnel's outside address; absent means the first one.
+        outside: Option<Ipv4Addr>,
     },
     /// Megaport's AWS ports get new UIDs; the old ones vanish from the list.
     PortRotation {},
@@ -41,6 +50,19 @@ impl Sandbox {
                 }
                 partner::release_vif(s, vif);
                 Ok(json!({"vif": vif}))
+            }
+            Happening::TunnelReplacement {
+                vpn_connection,
+                outside,
+            } => {
+                let first = ec2::outside_addresses(s, vpn_connection).first().copied();
+                let address = outside.or(first);
+                match address.filter(|a| ec2::replace_tunnel(s, vpn_connection, *a)) {
+                    Some(a) => Ok(json!({"vpnConnection": vpn_connection, "outside": a})),
+                    None => Err(Refusal::NotFound(format!(
+                        "there is no available VPN connection {vpn_connection} with such a tunnel; GET /live lists them"
+                    ))),
+                }
             }
             Happening::PortRotation {} => {
                 megaport::rotate_ports(s);

@@ -9,7 +9,7 @@ mod steps;
 mod tags;
 mod vif;
 
-use super::{read_time, visible_at};
+use super::visible_at;
 use crate::state::State;
 use crate::time::SimTime;
 use crate::wire::{Call, Provider, Req, Res};
@@ -279,7 +279,7 @@ fn run(state: &mut State, call: &Call, req: &Req, region: &str) -> Result<Value,
                 "The body must be a JSON object of type application/x-amz-json-1.1",
             )
         })?;
-    let seen_at = read_time(state, call);
+    let seen_at = state.now;
     run(&mut Ctx {
         state,
         input,

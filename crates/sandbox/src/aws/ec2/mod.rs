@@ -16,7 +16,7 @@ mod vpn_status;
 
 use super::identify::query_params;
 use super::xml::{Xml, escape};
-use super::{read_time, visible_at};
+use super::visible_at;
 use crate::state::State;
 use crate::time::SimTime;
 use crate::wire::{Call, Provider, Req, Res};
@@ -170,7 +170,7 @@ fn run(state: &mut State, call: &Call, req: &Req, region: &str) -> Result<Xml, F
             "Request would have succeeded, but DryRun flag is set.",
         ));
     }
-    let seen_at = read_time(state, call);
+    let seen_at = state.now;
     (op.run)(&mut Ctx {
         state,
         params,
