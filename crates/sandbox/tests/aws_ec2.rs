@@ -918,29 +918,6 @@ async fn what_was_just_written_may_not_be_seen_yet() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stale_read_shows_the_past() {
-    use causeway_sandbox::faults::{Effect, Fault, Match};
-    let aws = Aws::new();
-    let id = aws.vgw().await;
-    aws.sandbox.with(|s| {
-        s.faults.add(Fault {
-            matches: Match {
-                operation: Some("DescribeVpnGateways".into()),
-                ..Match::default()
-            },
-            effect: Effect::StaleRead,
-            status: None,
-            code: None,
-            seconds: Some(4.0),
-            times: None,
-        })
-    });
-    assert_eq!(vgw_state(&aws, &id).await, "pending");
-    aws.pass(4.0).await;
-    assert_eq!(vgw_state(&aws, &id).await, "available");
-}
-
-#[tokio::test(start_paused = true)]
 async fn tags_have_rules() {
     let aws = Aws::new();
     let id = aws.vgw().await;

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use causeway_sandbox::throttle::LIMITS;
-use causeway_sandbox::{World, control, megaport};
+use causeway_sandbox::{World, aws, control, megaport};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -53,6 +53,11 @@ fn durations_and_buckets_stand_with_their_defaults() {
         .collect();
     rows.extend(
         megaport::durations::TABLE
+            .iter()
+            .map(|(n, s)| row(n, s.to_string())),
+    );
+    rows.extend(
+        aws::durations::TABLE
             .iter()
             .map(|(n, s)| row(n, s.to_string())),
     );

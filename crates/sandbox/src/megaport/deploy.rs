@@ -448,7 +448,7 @@ fn cloud_side(state: &mut State, vxc: &mut Vxc) -> Option<String> {
                 amazon_address: vif.amazon_address.clone(),
                 customer_address: vif.customer_address.clone(),
             };
-            let id = partner::allocate_vif_for(state, &hosted, &[vxc.uid.clone()]);
+            let id = partner::allocate_vif_for(state, &hosted, std::slice::from_ref(&vxc.service.uid));
             vif.vif = Some(id.clone());
             if auto {
                 vxc.a.interfaces = vrouter::auto_aws(vif);
