@@ -386,3 +386,148 @@ fn prefix_lists_of_an_mcr_filter_what_it_takes_and_sends() {
         assert!(circuit(&s, port).iter().all(|r| !r.contains("64600 12076")));
     }
 }
+
+/// Two routers, two circuits with both ports each, a VIF on each router, four tunnels: whatever part of it exists, it
+/// settles, forwards without loops, and reaches the other side when any path is whole.
+#[test]
+fn any_part_of_a_large_world_settles_without_loops() {
+    let full = large();
+    let mut rng = crate::rng::Rng::new(11);
+    for case in 0..60 {
+        let mut v = full.clone();
+        let keep = |rng: &mut crate::rng::Rng| rng.unit() < 0.7;
+        v.megaport.vxcs.retain(|_| keep(&mut rng));
+        v.azure.er_connections.retain(|_| keep(&mut rng));
+        v.azure.ipsec_connections.retain(|_| keep(&mut rng));
+        v.aws.associations.retain(|_| rng.unit() < 0.9);
+        let mut s = start(v.clone());
+        for _ in 0..20 {
+            advance(&mut s, rng.between(0.0, 5.0));
+            for (from, to) in [("vm", "ec2"), ("ec2", "vm")] {
+                for b in traced(&s, from, to) {
+                    assert!(!b.contains("loop"), "case {case}: {b}");
+                }
+            }
+        }
+        advance(&mut s, 300.0);
+        assert_eq!(s.next_due(), None, "case {case}: it never settles");
+        // Whole: a VXC to a connected circuit and one to AWS on the same router, with the association.
+        let direct = !v.aws.associations.is_empty()
+            && v.megaport.mcrs.iter().any(|m| {
+                let own = |x: &&Vxc| x.mcr == m.uid;
+                let aws = v
+                    .megaport
+                    .vxcs
+                    .iter()
+                    .filter(own)
+                    .any(|x| matches!(x.far, FarEnd::Aws { .. }));
+                let azure = v.megaport.vxcs.iter().filter(own).any(|x| match &x.far {
+                    FarEnd::Azure { service_key, .. } => v.azure.circuits.iter().any(|c| {
+                        c.service_key == *service_key
+                            && v.azure.er_connections.iter().any(|e| e.circuit == c.id)
+                    }),
+                    FarEnd::Aws { .. } => false,
+                });
+                aws && azure
+            });
+        let vpn = !v.azure.ipsec_connections.is_empty();
+        let expected = if direct {
+            "ExpressRoute"
+        } else if vpn {
+            "VPN"
+        } else {
+            "None"
+        };
+        for (from, to) in [("vm", "ec2"), ("ec2", "vm")] {
+            for b in control::trace(&s, from, to).unwrap() {
+                assert_eq!(b.path, expected, "case {case} {from}: {b:?}");
+                assert_eq!(b.arrives, direct || vpn, "case {case} {from}: {b:?}");
+            }
+        }
+    }
+}
+
+fn large() -> View {
+    let mut v = lab_with(2);
+    let second = CIRCUIT.replace("to-megaport", "second");
+    v.azure.circuits.push(Circuit {
+        id: second.clone(),
+        service_key: "second-key".into(),
+        peering: Some(PrivatePeering {
+            peer_asn: 64601,
+            primary: net("169.254.102.216/30"),
+            secondary: net("169.254.102.220/30"),
+            ..v.azure.circuits[0].peering.clone().unwrap()
+        }),
+        ..v.azure.circuits[0].clone()
+    });
+    v.azure.er_connections.push(ErConnection {
+        id: format!("{ER_CONNECTION}2"),
+        circuit: second,
+        ..v.azure.er_connections[0].clone()
+    });
+    v.megaport.mcrs.push(Mcr {
+        uid: "mcr2".into(),
+        name: "mcr-b".into(),
+        asn: 64601,
+    });
+    v.aws.vifs.push(Vif {
+        id: "dxvif-2".into(),
+        asn: 64601,
+        amazon_address: net("169.254.60.217/30"),
+        customer_address: net("169.254.60.218/30"),
+        ..v.aws.vifs[0].clone()
+    });
+    let vxc = |uid: &str, mcr: &str, key: &str, port, third: &str, deny: &str| {
+        let mut x = azure_vxc(uid, uid, mcr, key, port, third);
+        x.interfaces[0].sessions[0].deny_export_to = vec![ip(deny)];
+        x
+    };
+    v.megaport.vxcs[0].interfaces[0].sessions[0].deny_export_to = vec![ip("169.254.101.222")];
+    v.megaport.vxcs.extend([
+        vxc(
+            "a2",
+            MCR,
+            "service-key",
+            Port::Secondary,
+            "169.254.101",
+            "169.254.101.218",
+        ),
+        vxc(
+            "b1",
+            "mcr2",
+            "second-key",
+            Port::Primary,
+            "169.254.102",
+            "169.254.102.222",
+        ),
+        vxc(
+            "b2",
+            "mcr2",
+            "second-key",
+            Port::Secondary,
+            "169.254.102",
+            "169.254.102.218",
+        ),
+        Vxc {
+            uid: "aws2".into(),
+            name: "to-aws-2".into(),
+            mcr: "mcr2".into(),
+            far: FarEnd::Aws {
+                vif: "dxvif-2".into(),
+            },
+            shutdown: false,
+            interfaces: vec![Interface {
+                vlan: None,
+                addresses: vec![net("169.254.60.218/30")],
+                sessions: vec![session(
+                    "169.254.60.218",
+                    "169.254.60.217",
+                    64901,
+                    Some("vif-key"),
+                )],
+            }],
+        },
+    ]);
+    v
+}
