@@ -37,4 +37,4 @@ require (
 	google.golang.org/protobuf v1.36.11 // indirect
 )
 
-replace github.com/megaport/terraform-provider-megaport => ../src
+replace github.com/megaport/terraform-provider-megaport => ./provider

@@ -212,6 +212,9 @@ func main() {
 }
 
 func life(ctx context.Context, tf *terraform, location int, account, key string) {
+	if account == "" {
+		account = "111122223333"
+	}
 	place := tf.data(ctx, "megaport_location", map[string]any{"id": location})
 	fmt.Printf("held: location %s\n", text(place, "name"))
 	port := tf.data(ctx, "megaport_partner", map[string]any{

@@ -117,9 +117,11 @@ fn far_names(state: &State, vxc: &Vxc) -> Vec<String> {
     match &vxc.cloud {
         Cloud::Aws(v) => v.vif.clone().into_iter().collect(),
         Cloud::AwsHc(c) => c.connection.clone().into_iter().collect(),
+        // The peering is named too: it must be gone before.
         Cloud::Azure(a) => provider_side::lookup(state, a.service_key.expose())
             .map(|c| c.circuit_id)
             .into_iter()
+            .flat_map(|id| [format!("{id}/peerings/AzurePrivatePeering"), id])
             .collect(),
         Cloud::Mcr => Vec::new(),
     }
