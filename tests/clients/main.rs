@@ -5,5 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod direct_connect;
 mod express_route;
 mod failures;
+mod vpn;

@@ -145,8 +145,8 @@ impl Lab {
         let aws = SdkAws::new(AwsSettings {
             region: "us-east-1".to_owned(),
             credentials: AwsCredentials::Static {
-                access_key_id: key("/causeway/accessKeyID"),
-                secret_access_key: Secret::new(key("/causeway/secretAccessKey")),
+                access_key_id: key("/accessKeys/0/accessKeyID"),
+                secret_access_key: Secret::new(key("/accessKeys/0/secretAccessKey")),
                 session_token: None,
             },
             http: AwsHttp::Exchange(Arc::new(AwsExchange(transport))),

@@ -1,6 +1,11 @@
 //! Test support: a transport that answers from a list and remembers what it was asked. Only for recorded shapes; the
 //! life of the clouds is tested against the sandbox (`tests/clients.rs`).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // test support
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc
+)] // test support
 
 use super::transport::{Transport, TransportError, TransportErrorKind};
 use async_trait::async_trait;
