@@ -6,7 +6,8 @@ use causeway::clients::azure::{
     OperationStatus, PeeringSpec, ProviderState, ProvisioningState, ResourceId,
 };
 use causeway::clients::megaport::{
-    Direction, FarEnd, McrOrder, RouterBgp, RouterInterface, Tags, VxcOrder, VxcUpdate,
+    Direction, FarEnd, McrOrder, ProductStatus, RouterBgp, RouterInterface, Tags, VxcOrder,
+    VxcUpdate,
 };
 use causeway_model::intent::CloudError;
 use causeway_model::routes::{Learned, SessionState, azure, megaport};
@@ -67,7 +68,7 @@ pub fn mcr_order(token: &str) -> McrOrder {
     }
 }
 
-/// Buys an MCR and waits until it is ready.
+/// Buys an MCR and waits until it is live: while it is only configured, its lock is still held.
 pub async fn mcr(lab: &Lab, token: &str) -> String {
     let order = mcr_order(token);
     lab.megaport.validate_mcr(&order).await.unwrap();
@@ -77,7 +78,7 @@ pub async fn mcr(lab: &Lab, token: &str) -> String {
             .mcr(&uid)
             .await
             .unwrap()
-            .filter(|m| m.status.is_ready())
+            .filter(|m| m.status == ProductStatus::Live)
     })
     .await;
     uid
