@@ -1,6 +1,8 @@
 //! What the socket tests share: a folder of their own and an HTTPS client that trusts the sandbox's CA and nothing else.
 #![allow(dead_code, reason = "not every test file uses all of it")]
 
+pub mod python;
+
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
