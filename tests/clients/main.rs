@@ -8,4 +8,5 @@ mod support;
 mod direct_connect;
 mod express_route;
 mod failures;
+mod sockets;
 mod vpn;
