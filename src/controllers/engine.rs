@@ -10,13 +10,14 @@ use super::observe::observe;
 use super::status::{self, Written};
 use super::{Managed, Prepared};
 use crate::clients::azure::{OperationStatus, ResourceId};
+use crate::inventory::{Parts, aws, azure};
 use causeway_api::{FINALIZER, OWNER_ID_ANNOTATION};
 use causeway_model::intent::{CloudError, Intent, Sent};
 use causeway_model::observe::{Failure, Observed, Record, Seen, State};
-use causeway_model::plan::{self, Action, Input, Mode, Plan};
+use causeway_model::plan::{self, Action, Input, Mode, Plan, Why};
 use causeway_model::provider::Provider;
 use causeway_model::report::{self, Rejection, Scope};
-use causeway_model::slot::SlotId;
+use causeway_model::slot::{Class, SlotId};
 use causeway_model::spec::Policy;
 use jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
@@ -163,7 +164,7 @@ async fn step<K: Managed>(
         }
     };
     hold_secrets(ctx, object, &prepared).await;
-    look_at_operations(ctx, &prepared.env, memo).await;
+    look_at_operations(ctx, &prepared, memo).await;
     let mut observed = observe(&prepared.env, &prepared.graph, &records);
     observed.memos = memo
         .slots
@@ -258,9 +259,8 @@ async fn step<K: Managed>(
         health: Some(&health),
     };
     status::write(api, &object, ctx, key, &written).await?;
-    let busy = !plan.done || acted;
-    if busy {
-        keep_busy(ctx, &prepared.env);
+    if !plan.done || acted {
+        keep_busy(ctx, &prepared, &plan);
     }
     let wait = if acted {
         ctx.accounts.pace().busy
@@ -318,7 +318,7 @@ async fn reject<K: Managed>(
             "Validate",
             &rejection.message,
         )
-        .await;
+        ;
         memo.last_rejection = Some(rejection.clone());
     }
     let written = Written {
@@ -397,30 +397,44 @@ async fn hold_secrets<K: Managed>(ctx: &Context, object: &Arc<K>, _prepared: &Pr
 
 /// Asks how accepted long-running writes ended: the resource decides whether it is done, this gives the reason when it
 /// failed, and frees locks early.
-async fn look_at_operations(ctx: &Context, env: &Env, memo: &mut ObjectMemo) {
-    let Some(azure) = &env.azure else { return };
-    for (slot, m) in &mut memo.slots {
-        let Some(url) = m.operation_url.clone() else {
+async fn look_at_operations(ctx: &Context, prepared: &Prepared, memo: &mut ObjectMemo) {
+    let Some(azure) = &prepared.env.azure else {
+        return;
+    };
+    let client = &azure.account.client;
+    let running: Vec<(SlotId, String, ResourceId)> = memo
+        .slots
+        .iter()
+        .filter_map(|(slot, m)| {
+            let id = ResourceId::new(m.object_id.clone().unwrap_or_default());
+            Some((slot.clone(), m.operation_url.clone()?, id))
+        })
+        .collect();
+    let looks = running
+        .iter()
+        .map(|(_, url, id)| client.operation_status("operations.get", id, url));
+    let answers = futures::future::join_all(looks).await;
+    for ((slot, _, _), answer) in running.iter().zip(answers) {
+        let Some(m) = memo.slots.get_mut(slot) else {
             continue;
         };
-        let id = ResourceId::new(m.object_id.clone().unwrap_or_default());
-        match azure
-            .account
-            .client
-            .operation_status("operations.get", &id, &url)
-            .await
-        {
+        let parts = prepared
+            .graph
+            .slots
+            .get(slot)
+            .map_or(Parts::ALL, |s| parts_of(s.class));
+        match answer {
             Ok(OperationStatus::InProgress { .. }) => {}
             Ok(OperationStatus::Succeeded) => {
                 m.operation_url = None;
-                azure.account.poller.kick();
+                azure.account.poller.kick(parts);
             }
             Ok(OperationStatus::Failed(error)) => {
                 info!(%slot, %error, "a long-running operation failed");
                 m.operation_url = None;
                 m.memo.acted = None;
                 failed(ctx, m, &error);
-                azure.account.poller.kick();
+                azure.account.poller.kick(parts);
             }
             // It vanished, or is not readable: the resource tells.
             Err(error) if error.is_transient() => {
@@ -595,9 +609,9 @@ async fn act<K: Managed>(
         }
     });
     let results = futures::future::join_all(runs).await;
-    let mut touched: Vec<Provider> = Vec::new();
+    let mut touched: Vec<Class> = Vec::new();
     for ((action, slot, holder), result) in actions.into_iter().zip(results) {
-        touched.push(slot.provider);
+        touched.push(slot.class);
         let m = memo.slots.entry(slot.id.clone()).or_default();
         match result {
             Ok(done) => {
@@ -621,8 +635,7 @@ async fn act<K: Managed>(
                         past(action),
                         action.verb(),
                         &note,
-                    )
-                    .await;
+                    );
                 }
             }
             Err(error) if error.is_not_found() && matches!(action, Action::Delete { .. }) => {
@@ -647,8 +660,7 @@ async fn act<K: Managed>(
                         "CloudCallFailed",
                         action.verb(),
                         &error.to_string(),
-                    )
-                    .await;
+                    );
                 }
             }
         }
@@ -701,64 +713,90 @@ fn past(action: &Action) -> &'static str {
     }
 }
 
-fn kick(env: &Env, touched: &[Provider]) {
-    if let Some(a) = env
-        .azure
-        .as_ref()
-        .filter(|_| touched.contains(&Provider::Azure))
-    {
-        a.account.poller.kick();
-    }
-    if let Some(a) = env
-        .aws
-        .as_ref()
-        .filter(|_| touched.contains(&Provider::Aws))
-    {
-        a.account.poller.kick();
-    }
-    if let Some(a) = env
-        .megaport
-        .as_ref()
-        .filter(|_| touched.contains(&Provider::Megaport))
-    {
-        a.account.poller.kick();
+/// The lists that show an object of this class, at its provider.
+fn parts_of(class: Class) -> Parts {
+    match class {
+        Class::Circuit | Class::Peering => azure::CIRCUITS,
+        Class::ErGateway | Class::VpnGateway => azure::GATEWAYS,
+        Class::ErConnection | Class::IpsecConnection => azure::CONNECTIONS,
+        Class::LocalNetworkGateway => azure::LOCAL_GATEWAYS,
+        Class::PublicIp => azure::PUBLIC_IPS,
+        Class::GatewaySubnet => azure::VIRTUAL_NETWORKS,
+        Class::Vpc => aws::VPCS,
+        Class::RoutePropagation => aws::ROUTE_TABLES,
+        Class::VirtualPrivateGateway | Class::VgwAttachment => aws::VPN_GATEWAYS,
+        Class::CustomerGateway => aws::CUSTOMER_GATEWAYS,
+        Class::VpnConnection => aws::VPN_CONNECTIONS,
+        Class::Vif => aws::VIFS,
+        Class::DirectConnectGateway | Class::DxgwAssociation => aws::DIRECT_CONNECT,
+        Class::Router | Class::VxcAzure | Class::VxcAws | Class::KeysSecret | Class::Dependent => Parts::ALL,
     }
 }
 
-/// Polls at the busy pace while something is under way.
-fn keep_busy(ctx: &Context, env: &Env) {
-    let d = ctx
-        .scaled(Duration::from_secs(60))
-        .max(Duration::from_millis(500));
-    if let Some(a) = &env.azure {
-        a.account.poller.busy_for(d);
-    }
-    if let Some(a) = &env.aws {
-        a.account.poller.busy_for(d);
-    }
-    if let Some(a) = &env.megaport {
-        a.account.poller.busy_for(d);
+fn provider_of(class: Class) -> Provider {
+    match class {
+        Class::Circuit
+        | Class::Peering
+        | Class::ErGateway
+        | Class::VpnGateway
+        | Class::ErConnection
+        | Class::IpsecConnection
+        | Class::LocalNetworkGateway
+        | Class::PublicIp
+        | Class::GatewaySubnet => Provider::Azure,
+        Class::Router | Class::VxcAzure | Class::VxcAws => Provider::Megaport,
+        Class::KeysSecret | Class::Dependent => Provider::Kubernetes,
+        _ => Provider::Aws,
     }
 }
 
-/// Publishes an Event; one that can not be published is only logged.
-pub(super) async fn event<K: Managed>(
-    ctx: &Context,
-    object: &K,
-    type_: EventType,
-    reason: &str,
-    action: &str,
-    note: &str,
-) {
+/// What each provider's poller should look at for these classes.
+fn wishes(classes: &[Class]) -> [(Provider, Parts); 3] {
+    [Provider::Azure, Provider::Aws, Provider::Megaport]
+        .map(|p| (p, classes.iter().filter(|c| provider_of(**c) == p).fold(Parts::NONE, |all, c| all.and(parts_of(*c)))))
+}
+
+/// Reads at once what calls have just touched.
+fn kick(env: &Env, touched: &[Class]) {
+    for (provider, parts) in wishes(touched).into_iter().filter(|(_, parts)| *parts != Parts::NONE) {
+        match provider {
+            Provider::Azure => env.azure.iter().for_each(|a| a.account.poller.kick(parts)),
+            Provider::Aws => env.aws.iter().for_each(|a| a.account.poller.kick(parts)),
+            Provider::Megaport => env.megaport.iter().for_each(|a| a.account.poller.kick(parts)),
+            Provider::Kubernetes => {}
+        }
+    }
+}
+
+/// Polls at the busy pace the lists that show what is under way or waited for.
+fn keep_busy(ctx: &Context, prepared: &Prepared, plan: &Plan) {
+    let d = ctx.scaled(Duration::from_secs(60)).max(Duration::from_millis(300));
+    let slots = plan.blockers.iter().flat_map(|b| match &b.why {
+        Why::WaitingFor { slot, .. } => vec![slot.clone()],
+        Why::BlockedByDependents { slots } => slots.clone(),
+        _ => vec![b.slot.clone()],
+    });
+    let classes: Vec<Class> =
+        slots.chain(plan.actions.iter().map(|a| a.slot().clone())).filter_map(|s| prepared.graph.slots.get(&s).map(|s| s.class)).collect();
+    let env = &prepared.env;
+    for (provider, parts) in wishes(&classes) {
+        match provider {
+            Provider::Azure => env.azure.iter().for_each(|a| a.account.poller.busy_for(d, parts)),
+            Provider::Aws => env.aws.iter().for_each(|a| a.account.poller.busy_for(d, parts)),
+            Provider::Megaport => env.megaport.iter().for_each(|a| a.account.poller.busy_for(d, parts)),
+            Provider::Kubernetes => {}
+        }
+    }
+}
+
+/// Publishes an Event beside the reconcile; one that can not be published is only logged.
+pub(super) fn event<K: Managed>(ctx: &Arc<Context>, object: &K, type_: EventType, reason: &str, action: &str, note: &str) {
     let note: String = note.chars().take(1000).collect();
-    let event = Event {
-        type_,
-        reason: reason.to_owned(),
-        note: Some(note),
-        action: action.to_owned(),
-        secondary: None,
-    };
-    if let Err(error) = bounded(ctx.recorder.publish(&event, &object.object_ref(&()))).await {
-        debug!(%error, "an Event could not be published");
-    }
+    let event = Event { type_, reason: reason.to_owned(), note: Some(note), action: action.to_owned(), secondary: None };
+    let (ctx, reference) = (ctx.clone(), object.object_ref(&()));
+    tokio::spawn(async move {
+        if let Err(error) = bounded(ctx.recorder.publish(&event, &reference)).await {
+            debug!(%error, "an Event could not be published");
+        }
+    });
 }

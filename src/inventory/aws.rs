@@ -1,6 +1,6 @@
 //! The inventory of one AWS account in one region.
 
-use super::{Pace, Part, Poller};
+use super::{Pace, Part, Parts, Poller, when};
 use crate::controllers::marks::OWNER_TAG;
 use causeway_aws::{
     AssociationOf, AttachmentOf, AwsApi, CustomerGateway, DxAssociation, DxAttachment, DxGateway,
@@ -47,13 +47,13 @@ impl AwsAccount {
         let wanted_gateways: Arc<Mutex<BTreeSet<String>>> = Arc::default();
         let poller = Poller::start(pace, {
             let (client, wanted) = (client.clone(), wanted_gateways.clone());
-            move |last: Arc<AwsSnapshot>| {
+            move |last: Arc<AwsSnapshot>, parts| {
                 let client = client.clone();
                 let wanted = wanted
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .clone();
-                async move { read(&*client, &wanted, (*last).clone()).await }
+                async move { read(&*client, &wanted, (*last).clone(), parts).await }
             }
         });
         Self {
@@ -72,15 +72,26 @@ impl AwsAccount {
             .unwrap_or_else(PoisonError::into_inner)
             .insert(id.to_owned())
         {
-            self.poller.kick();
+            self.poller.kick(DIRECT_CONNECT);
         }
     }
 }
+
+pub const VPCS: Parts = Parts::one(0);
+pub const ROUTE_TABLES: Parts = Parts::one(1);
+pub const VPN_GATEWAYS: Parts = Parts::one(2);
+pub const CUSTOMER_GATEWAYS: Parts = Parts::one(3);
+pub const VPN_CONNECTIONS: Parts = Parts::one(4);
+pub const VIFS: Parts = Parts::one(5);
+/// Direct Connect gateways with their associations and attachments.
+pub const DIRECT_CONNECT: Parts = Parts::one(6);
+pub const HOSTED_CONNECTIONS: Parts = Parts::one(7);
 
 async fn read(
     client: &dyn AwsApi,
     wanted: &BTreeSet<String>,
     mut s: AwsSnapshot,
+    parts: Parts,
 ) -> (AwsSnapshot, bool) {
     let began = Timestamp::now();
     let all = Select::All;
@@ -97,18 +108,22 @@ async fn read(
         let attachments = collect(ids.iter().map(|id| client.dx_attachments_of(id))).await;
         (gateways, associations, attachments)
     };
-    let (vpcs, tables, vgws, cgws, vpns, vifs, (gateways, associations, attachments), connections) = tokio::join!(
-        client.vpcs(&all),
-        client.route_tables(&[]),
-        client.vpn_gateways(&all),
-        client.customer_gateways(&all),
-        client.vpn_connections(&all),
-        client.vifs(),
-        direct_connect,
-        client.connections(),
+    let (vpcs, tables, vgws, cgws, vpns, vifs, direct_connect, connections) = tokio::join!(
+        when(parts.has(VPCS), client.vpcs(&all)),
+        when(parts.has(ROUTE_TABLES), client.route_tables(&[])),
+        when(parts.has(VPN_GATEWAYS), client.vpn_gateways(&all)),
+        when(parts.has(CUSTOMER_GATEWAYS), client.customer_gateways(&all)),
+        when(parts.has(VPN_CONNECTIONS), client.vpn_connections(&all)),
+        when(parts.has(VIFS), client.vifs()),
+        when(parts.has(DIRECT_CONNECT), direct_connect),
+        when(parts.has(HOSTED_CONNECTIONS), client.connections()),
     );
-    // Without the gateways, nobody knows whose associations to ask for: the last ones stand.
-    let failed = gateways.as_ref().err().cloned();
+    let (gateways, associations, attachments) = match direct_connect {
+        None => (None, None, None),
+        // Without the gateways, nobody knows whose associations to ask for: the last ones stand.
+        Some((Err(e), _, _)) => (Some(Err(e.clone())), Some(Err(e.clone())), Some(Err(e))),
+        Some((gateways, associations, attachments)) => (Some(gateways), Some(associations), Some(attachments)),
+    };
     let changed = [
         s.vpcs.take(began, vpcs),
         s.route_tables.take(began, tables),
@@ -117,9 +132,8 @@ async fn read(
         s.vpn_connections.take(began, vpns),
         s.vifs.take(began, vifs),
         s.dx_gateways.take(began, gateways),
-        s.associations
-            .take(began, failed.clone().map_or(associations, Err)),
-        s.attachments.take(began, failed.map_or(attachments, Err)),
+        s.associations.take(began, associations),
+        s.attachments.take(began, attachments),
         s.connections.take(began, connections),
     ];
     (s, changed.contains(&true))

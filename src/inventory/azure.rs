@@ -1,6 +1,6 @@
 //! The inventory of one Azure subscription, per resource group.
 
-use super::{Pace, Part, Poller};
+use super::{Pace, Part, Parts, Poller, when};
 use crate::clients::azure::{
     AzureClient, Circuit, Connection, Gateway, LocalGateway, PublicIp, ServiceProvider,
     VirtualNetwork,
@@ -49,7 +49,7 @@ impl AzureAccount {
         let wanted: Arc<Mutex<BTreeSet<String>>> = Arc::default();
         let poller = Poller::start(pace, {
             let (client, wanted) = (client.clone(), wanted.clone());
-            move |last: Arc<AzureSnapshot>| {
+            move |last: Arc<AzureSnapshot>, parts| {
                 let (client, wanted) = (client.clone(), wanted.clone());
                 async move {
                     let groups: Vec<String> = wanted
@@ -67,6 +67,7 @@ impl AzureAccount {
                             &client,
                             group,
                             last.groups.get(group).cloned().unwrap_or_default(),
+                            parts,
                         )
                     });
                     let mut changed = false;
@@ -96,7 +97,7 @@ impl AzureAccount {
             .unwrap_or_else(PoisonError::into_inner)
             .insert(name.to_lowercase());
         if new {
-            self.poller.kick();
+            self.poller.kick(Parts::ALL);
         }
     }
 
@@ -112,25 +113,36 @@ impl AzureAccount {
     }
 }
 
+pub const CIRCUITS: Parts = Parts::one(0);
+pub const GATEWAYS: Parts = Parts::one(1);
+pub const CONNECTIONS: Parts = Parts::one(2);
+pub const LOCAL_GATEWAYS: Parts = Parts::one(3);
+pub const PUBLIC_IPS: Parts = Parts::one(4);
+pub const VIRTUAL_NETWORKS: Parts = Parts::one(5);
+
 async fn read_group(
     client: &AzureClient,
     group: &str,
     mut s: GroupSnapshot,
+    parts: Parts,
 ) -> (GroupSnapshot, bool) {
     let began = Timestamp::now();
+    // A group that is new to the snapshot is read whole.
+    let new = s.circuits.read_at.is_none() && s.circuits.error.is_none();
+    let parts = if new { Parts::ALL } else { parts };
     let (a, b, c, d, e, f) = tokio::join!(
-        client.circuits(group),
-        client.gateways(group),
-        client.connections(group),
-        client.local_gateways(group),
-        client.public_ips(group),
-        client.virtual_networks(group),
+        when(parts.has(CIRCUITS), client.circuits(group)),
+        when(parts.has(GATEWAYS), client.gateways(group)),
+        when(parts.has(CONNECTIONS), client.connections(group)),
+        when(parts.has(LOCAL_GATEWAYS), client.local_gateways(group)),
+        when(parts.has(PUBLIC_IPS), client.public_ips(group)),
+        when(parts.has(VIRTUAL_NETWORKS), client.virtual_networks(group)),
     );
     // Not `||`: each list must be taken.
     let changed = [
         s.circuits.take(began, a),
         s.gateways.take(began, b),
-        s.connections.take(began, c.map(without_counters)),
+        s.connections.take(began, c.map(|r| r.map(without_counters))),
         s.local_gateways.take(began, d),
         s.public_ips.take(began, e),
         s.virtual_networks.take(began, f),

@@ -1,6 +1,6 @@
 //! The inventory of one Megaport company: one read brings every product (megaport.md §1.5).
 
-use super::{Pace, Part, Poller};
+use super::{Pace, Part, Parts, Poller, when};
 use crate::clients::megaport::{Location, Mcr, MegaportClient, PartnerPort, Products, Vxc};
 use causeway_model::intent::CloudError;
 use jiff::Timestamp;
@@ -50,14 +50,13 @@ impl MegaportAccount {
     pub fn start(client: MegaportClient, pace: Pace) -> Self {
         let poller = Poller::start(pace, {
             let client = client.clone();
-            move |last: Arc<MegaportSnapshot>| {
+            move |last: Arc<MegaportSnapshot>, parts: Parts| {
                 let client = client.clone();
                 async move {
                     let began = Timestamp::now();
                     let mut next = (*last).clone();
-                    let changed = next
-                        .products
-                        .take(began, client.products().await.map(|p| vec![p]));
+                    let read = when(parts != Parts::NONE, client.products()).await;
+                    let changed = next.products.take(began, read.map(|r| r.map(|p| vec![p])));
                     (next, changed)
                 }
             }

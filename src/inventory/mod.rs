@@ -13,9 +13,9 @@ use jiff::Timestamp;
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -42,9 +42,11 @@ impl<T> Default for Part<T> {
 
 impl<T: PartialEq> Part<T> {
     /// Takes a read's result; says whether the list, or whether it can be read, changed.
-    pub fn take(&mut self, began: Timestamp, result: Result<Vec<T>, CloudError>) -> bool {
+    pub fn take(&mut self, began: Timestamp, result: Option<Result<Vec<T>, CloudError>>) -> bool {
         match result {
-            Ok(items) => {
+            // Not asked for this time.
+            None => false,
+            Some(Ok(items)) => {
                 let changed =
                     self.read_at.is_none() || self.error.is_some() || *self.items != items;
                 if *self.items != items {
@@ -54,7 +56,7 @@ impl<T: PartialEq> Part<T> {
                 self.error = None;
                 changed
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 let changed = self.error.as_ref().map(|e| &e.code) != Some(&error.code);
                 self.error = Some(error);
                 changed
@@ -110,11 +112,42 @@ impl Pace {
     }
 }
 
+/// Lists of an account, as a set of bits: what a poll reads. While one gateway is being made, the busy pace asks for
+/// gateways, not for everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Parts(pub u32);
+
+impl Parts {
+    pub const ALL: Self = Self(u32::MAX);
+    pub const NONE: Self = Self(0);
+
+    pub const fn one(bit: u32) -> Self {
+        Self(1 << bit)
+    }
+    pub fn has(self, part: Self) -> bool {
+        self.0 & part.0 != 0
+    }
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// What the next polls should read beside the calm round.
+#[derive(Debug, Default)]
+struct Wishes {
+    /// Parts to read at once.
+    now: AtomicU32,
+    /// Parts to read at the busy pace, and until when (milliseconds since the epoch).
+    busy: AtomicU32,
+    busy_until: AtomicI64,
+}
+
 /// A running poller of one account with snapshot type `S`.
 pub struct Poller<S> {
     snapshot: watch::Receiver<Arc<S>>,
     kick: Arc<Notify>,
-    busy_until: Arc<AtomicI64>,
+    wishes: Arc<Wishes>,
     watchers: Arc<Mutex<HashMap<String, Waker>>>,
     task: JoinHandle<()>,
 }
@@ -132,22 +165,33 @@ impl<S> Drop for Poller<S> {
 }
 
 impl<S: Clone + Default + Send + Sync + 'static> Poller<S> {
-    /// Starts one. `read` reads everything once, given the last snapshot, and says whether anything changed.
+    /// Starts one. `read` reads the given parts once, given the last snapshot, and says whether anything changed.
     pub fn start<F, R>(pace: Pace, read: R) -> Self
     where
-        R: Fn(Arc<S>) -> F + Send + Sync + 'static,
+        R: Fn(Arc<S>, Parts) -> F + Send + Sync + 'static,
         F: Future<Output = (S, bool)> + Send,
     {
         let (tx, rx) = watch::channel(Arc::new(S::default()));
         let kick = Arc::new(Notify::new());
-        let busy_until = Arc::new(AtomicI64::new(0));
+        let wishes = Arc::new(Wishes::default());
         let watchers: Arc<Mutex<HashMap<String, Waker>>> = Arc::default();
         let task = tokio::spawn({
-            let (kick, busy_until, watchers) = (kick.clone(), busy_until.clone(), watchers.clone());
+            let (kick, wishes, watchers) = (kick.clone(), wishes.clone(), watchers.clone());
             async move {
+                let mut last_round: Option<Instant> = None;
                 loop {
+                    let round = last_round.is_none_or(|at| at.elapsed() >= pace.calm);
+                    let busy = Timestamp::now().as_millisecond() < wishes.busy_until.load(Ordering::Relaxed);
+                    if !busy {
+                        wishes.busy.store(0, Ordering::Relaxed);
+                    }
+                    let asked = Parts(wishes.now.swap(0, Ordering::Relaxed)).and(Parts(wishes.busy.load(Ordering::Relaxed)));
+                    let parts = if round { Parts::ALL } else { asked };
+                    if round {
+                        last_round = Some(Instant::now());
+                    }
                     let last = tx.borrow().clone();
-                    let (next, changed) = read(last).await;
+                    let (next, changed) = read(last, parts).await;
                     tx.send_replace(Arc::new(next));
                     if changed {
                         let wake: Vec<Waker> = watchers
@@ -160,9 +204,9 @@ impl<S: Clone + Default + Send + Sync + 'static> Poller<S> {
                             w();
                         }
                     }
-                    let busy =
-                        Timestamp::now().as_millisecond() < busy_until.load(Ordering::Relaxed);
-                    let pause = if busy { pace.busy } else { pace.calm };
+                    let until_round =
+                        last_round.map_or(Duration::ZERO, |at| pace.calm.saturating_sub(at.elapsed()));
+                    let pause = if busy { pace.busy.min(until_round) } else { until_round };
                     tokio::select! {
                         () = tokio::time::sleep(pause) => {}
                         () = kick.notified() => {}
@@ -173,7 +217,7 @@ impl<S: Clone + Default + Send + Sync + 'static> Poller<S> {
         Self {
             snapshot: rx,
             kick,
-            busy_until,
+            wishes,
             watchers,
             task,
         }
@@ -183,16 +227,23 @@ impl<S: Clone + Default + Send + Sync + 'static> Poller<S> {
         self.snapshot.borrow().clone()
     }
 
-    /// Reads again at once.
-    pub fn kick(&self) {
+    /// Reads these parts again at once.
+    pub fn kick(&self, parts: Parts) {
+        self.wishes.now.fetch_or(parts.0, Ordering::Relaxed);
         self.kick.notify_one();
     }
 
-    /// Polls at the busy pace for the next `d`.
-    pub fn busy_for(&self, d: Duration) {
-        let until = Timestamp::now().as_millisecond()
-            + i64::try_from(d.as_millis()).unwrap_or(i64::MAX / 2);
-        self.busy_until.fetch_max(until, Ordering::Relaxed);
+    /// Polls these parts at the busy pace for the next `d`. The wish is renewed by whoever still waits.
+    pub fn busy_for(&self, d: Duration, parts: Parts) {
+        if parts == Parts::NONE {
+            return;
+        }
+        let now = Timestamp::now().as_millisecond();
+        let until = now + i64::try_from(d.as_millis()).unwrap_or(i64::MAX / 2);
+        self.wishes.busy.fetch_or(parts.0, Ordering::Relaxed);
+        if self.wishes.busy_until.fetch_max(until, Ordering::Relaxed) < now {
+            self.kick.notify_one();
+        }
     }
 
     /// Wakes `waker` whenever something changes, until `unwatch`.
@@ -213,3 +264,8 @@ impl<S: Clone + Default + Send + Sync + 'static> Poller<S> {
 
 /// Where woken objects of one kind are sent.
 pub type WakeSender<K> = mpsc::UnboundedSender<kube::runtime::reflector::ObjectRef<K>>;
+
+/// Carries out a read only when it is wanted.
+async fn when<T>(wanted: bool, read: impl Future<Output = T>) -> Option<T> {
+    if wanted { Some(read.await) } else { None }
+}
