@@ -78,6 +78,14 @@ impl Client {
         Self { sandbox, token }
     }
 
+    /// The same token on a copy of the sandbox.
+    pub fn on_clone(&self, sandbox: Sandbox) -> Self {
+        Self {
+            sandbox,
+            token: self.token.clone(),
+        }
+    }
+
     pub async fn call(&self, method: Method, target: &str, body: Option<Value>) -> (u16, Value) {
         let text = body.map(|b| b.to_string()).unwrap_or_default();
         let req = request(&method, target, &[("authorization", &self.token)], &text);
