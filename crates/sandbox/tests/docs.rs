@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use causeway_sandbox::throttle::LIMITS;
-use causeway_sandbox::{World, aws, control, megaport};
+use causeway_sandbox::{World, arm, aws, control, megaport};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -51,6 +51,11 @@ fn durations_and_buckets_stand_with_their_defaults() {
             )
         })
         .collect();
+    rows.extend(
+        arm::durations::TABLE
+            .iter()
+            .map(|(n, s)| row(n, s.to_string())),
+    );
     rows.extend(
         megaport::durations::TABLE
             .iter()
