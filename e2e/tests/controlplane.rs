@@ -99,7 +99,7 @@ async fn what_an_owner_leaves_is_collected() {
     maps.delete("owner", &DeleteParams::default())
         .await
         .unwrap();
-    eventually("the dependent is gone", Duration::from_secs(60), || async {
+    eventually("the dependent is gone", Duration::from_mins(1), || async {
         maps.get_opt("owned").await.unwrap().is_none()
     })
     .await;
@@ -119,7 +119,7 @@ async fn a_deleted_namespace_goes_with_its_content() {
         .delete(&space.name, &DeleteParams::default())
         .await
         .unwrap();
-    eventually("the namespace is gone", Duration::from_secs(60), || async {
+    eventually("the namespace is gone", Duration::from_mins(1), || async {
         namespaces.get_opt(&space.name).await.unwrap().is_none()
     })
     .await;

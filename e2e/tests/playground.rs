@@ -195,7 +195,7 @@ fn a_signal_in_the_middle_leaves_nothing() {
     ] {
         let yard = Yard::new("signal");
         let mut up = yard.up().stderr(Stdio::piped()).spawn().unwrap();
-        until("the API server starts", Duration::from_secs(60), || {
+        until("the API server starts", Duration::from_mins(1), || {
             yard.0.join("logs/apiserver.log").exists()
         });
         assert!(!yard.processes().is_empty());

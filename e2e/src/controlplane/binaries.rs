@@ -272,7 +272,7 @@ async fn ensure(sources: &Sources, folder: &Path, wanted: &[Tool]) -> Result<(),
         match download::fetch(sources, index, folder).await {
             Ok(()) => {}
             Err(download::Failed::Unreachable(why)) => {
-                sources.say(&format!("{why}; building from source"))
+                sources.say(&format!("{why}; building from source"));
             }
             Err(download::Failed::Bad(error)) => return Err(error),
         }

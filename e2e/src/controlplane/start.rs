@@ -27,7 +27,7 @@ const APISERVER: &str = "apiserver";
 const CONTROLLER_MANAGER: &str = "controllerManager";
 
 /// How long one process may take to be ready. It takes 5 seconds; a machine that compiles on all cores needs patience.
-const READY: Duration = Duration::from_secs(120);
+const READY: Duration = Duration::from_mins(2);
 
 /// The range Services get addresses from; nothing routes it here.
 const SERVICE_RANGE: &str = "10.0.0.0/16";

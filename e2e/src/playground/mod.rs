@@ -157,7 +157,7 @@ impl Playground {
             progress(&format!(
                 "{what} ({:.1} s)",
                 started.elapsed().as_secs_f64()
-            ))
+            ));
         };
 
         let binaries = Binaries::obtain().await?;

@@ -12,7 +12,7 @@ use super::{OPERATOR, PlaygroundError};
 use crate::controlplane::Processes;
 
 /// How long it may take to be ready.
-const READY: Duration = Duration::from_secs(60);
+const READY: Duration = Duration::from_mins(1);
 
 /// One of our programs: where `variable` says, else beside the running program (or, for a test, one folder up).
 pub(super) fn program(

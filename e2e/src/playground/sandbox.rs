@@ -15,7 +15,7 @@ use super::{PlaygroundError, SANDBOX, operator::program};
 use crate::controlplane::Processes;
 
 /// How long it may take to listen.
-const READY: Duration = Duration::from_secs(60);
+const READY: Duration = Duration::from_mins(1);
 
 /// Failures of asking the sandbox.
 #[derive(Debug, thiserror::Error)]
@@ -124,7 +124,7 @@ impl SandboxClient {
             .tls_certs_only([ca])
             .https_only(true)
             .no_proxy()
-            .timeout(Duration::from_secs(60))
+            .timeout(Duration::from_mins(1))
             .build()
             .map_err(|error| failed(error.to_string()))?;
         Ok(Self { endpoints, http })
