@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use causeway_e2e::playground::SandboxClient;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -210,6 +211,70 @@ fn a_signal_in_the_middle_leaves_nothing() {
         until("nothing runs", patience, || yard.processes().is_empty());
         assert!(!yard.0.join("playground.json").exists(), "after {signal:?}");
     }
+}
+
+/// Clouds and Secrets, but no operator: what it needs is all there, and a second life continues the first.
+#[test]
+fn the_clouds_come_with_their_secrets_and_are_continued() {
+    let yard = Yard::new("clouds");
+    let up = || {
+        let up = yard
+            .command("up")
+            .args(["--without-operator", "--speed", "60"])
+            .output()
+            .unwrap();
+        assert!(up.status.success(), "{}", text(&up));
+        yard.json("playground.json")
+    };
+    let description = up();
+    assert!(description["pids"]["sandbox"].is_u64(), "{description}");
+    assert!(description["pids"]["operator"].is_null(), "{description}");
+    assert_eq!(description["sandbox"], yard.json("sandbox/endpoints.json"));
+    assert!(yard.0.join("logs/sandbox.log").is_file());
+
+    let source = format!(". {}/env; ", yard.0.display());
+    let world = yard.json("sandbox/world.json");
+    for (secret, key) in [
+        ("azure", "clientSecret"),
+        ("aws", "secretAccessKey"),
+        ("megaport", "secretKey"),
+    ] {
+        let read = format!(
+            "{source} kubectl -n network get secret {secret} -o jsonpath='{{.data.{key}}}' | base64 -d"
+        );
+        assert_eq!(text(&sh(&read)), world[secret][key].as_str().unwrap());
+    }
+    let applied = sh(&format!("{source} kubectl apply -f {}", sample()));
+    assert!(applied.status.success(), "{}", text(&applied));
+    let variables = sh(&format!(
+        "{source} echo $CAUSEWAY_TIME_SCALE $CAUSEWAY_AWS_ENDPOINT"
+    ));
+    assert_eq!(
+        text(&variables).trim(),
+        format!("60 {}", description["sandbox"]["aws"].as_str().unwrap())
+    );
+
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let ask = |description: &Value| {
+        let endpoints = serde_json::from_value(description["sandbox"].clone()).unwrap();
+        let sandbox = SandboxClient::new(endpoints).unwrap();
+        let ledger: Value = runtime.block_on(sandbox.get("/ledger")).unwrap();
+        assert_eq!(ledger, serde_json::json!([]));
+        let clock: Value = runtime.block_on(sandbox.get("/clock")).unwrap();
+        assert_eq!(clock["speed"].as_f64(), Some(60.0), "{clock}");
+        clock["now"].as_str().unwrap().to_owned()
+    };
+    let before = ask(&description);
+    assert!(yard.down().status.success());
+    assert_eq!(yard.processes(), Vec::<String>::new());
+    assert!(ask(&up()) > before, "simulated time went back");
+}
+
+fn sample() -> String {
+    format!("{}/../config/samples/lab.yaml", env!("CARGO_MANIFEST_DIR"))
 }
 
 fn kill(child: &Child, signal: Signal) {

@@ -100,7 +100,7 @@ async fn main() -> ExitCode {
 async fn up(options: Options) -> Result<(), PlaygroundError> {
     let playground = Playground::start(options).await?;
     let folder = playground.folder().to_owned();
-    playground.detach();
+    playground.detach()?;
     let folder = folder.display();
     say(&format!(
         "everything runs; to use it:  . {folder}/env; to end it:  playground down --dir {folder}"

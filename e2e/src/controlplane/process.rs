@@ -297,6 +297,14 @@ impl Processes {
         })
     }
 
+    /// [`Processes::check`] of every one.
+    pub fn check_all(&mut self) -> Result<(), ProcessError> {
+        for id in self.ids() {
+            self.check(&id.name)?;
+        }
+        Ok(())
+    }
+
     /// What runs, in the order of its start.
     pub fn ids(&self) -> Vec<ProcessId> {
         self.running.iter().map(|one| one.id.clone()).collect()

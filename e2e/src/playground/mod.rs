@@ -11,6 +11,7 @@
 
 mod files;
 mod operator;
+mod rig;
 mod sandbox;
 mod secrets;
 
@@ -24,14 +25,11 @@ use crate::controlplane::{
     Binaries, ControlPlane, ControlPlaneError, ObtainError, ProcessError, ProcessId, Progress,
 };
 pub use files::{Description, Pids};
+pub use rig::{Rig, RigOptions};
 pub use sandbox::{Endpoints, SandboxClient, SandboxError};
 
 /// The namespace of `config/samples/lab.yaml`.
 pub const NAMESPACE: &str = "network";
-
-/// Names of the processes beside the control plane's.
-const SANDBOX: &str = "sandbox";
-const OPERATOR: &str = "operator";
 
 /// Why there is no playground.
 #[derive(Debug, thiserror::Error)]
@@ -120,9 +118,9 @@ impl Options {
 /// A running playground. Dropping it ends it.
 pub struct Playground {
     options: Options,
+    // Before the control plane, so that it ends before it.
+    rig: Option<Rig>,
     plane: ControlPlane,
-    sandbox: Option<SandboxClient>,
-    operator_address: Option<String>,
     detached: bool,
 }
 
@@ -154,10 +152,8 @@ impl Playground {
         let progress = options.progress.clone();
         let started = Instant::now();
         let say = move |what: &str| {
-            progress(&format!(
-                "{what} ({:.1} s)",
-                started.elapsed().as_secs_f64()
-            ));
+            let line = format!("{what} ({:.1} s)", started.elapsed().as_secs_f64());
+            progress(&line);
         };
 
         let binaries = Binaries::obtain().await?;
@@ -165,9 +161,8 @@ impl Playground {
         say("control plane ready");
         let mut playground = Self {
             options,
+            rig: None,
             plane,
-            sandbox: None,
-            operator_address: None,
             detached: false,
         };
         playground.remember()?;
@@ -178,94 +173,45 @@ impl Playground {
             .await?;
         say("custom resource definitions served");
         if playground.options.sandbox {
-            playground.start_sandbox().await?;
-            secrets::apply(&playground.plane, &playground.sandbox_folder()).await?;
+            let options = playground.rig_options();
+            let mut rig = Rig::start(&playground.plane, options).await?;
             say("sandbox ready, Secrets made");
             if playground.options.operator {
-                playground.start_operator().await?;
+                rig.start_operator().await?;
                 say("operator ready");
             }
+            playground.rig = Some(rig);
+            playground.remember()?;
         }
         Ok(playground)
     }
 
-    async fn start_sandbox(&mut self) -> Result<(), PlaygroundError> {
-        let folder = self.sandbox_folder();
-        let command = sandbox::command(&folder, self.options.speed, self.options.world.as_deref())?;
-        self.plane.processes().spawn(SANDBOX, command)?;
-        self.remember()?;
-        self.sandbox = Some(sandbox::wait(self.plane.processes(), &folder).await?);
-        self.remember()
-    }
-
-    /// Starts the operator, also again after it was ended or killed by way of [`Playground::plane_mut`].
-    pub async fn start_operator(&mut self) -> Result<(), PlaygroundError> {
-        let kubeconfig = self
-            .options
-            .operator_kubeconfig
-            .clone()
-            .unwrap_or_else(|| self.plane.kubeconfig());
-        let Some(sandbox) = &self.sandbox else {
-            return Ok(());
-        };
-        let address = operator::free_address()?;
-        let command = operator::command(
-            &sandbox.endpoints,
-            self.options.speed,
-            &kubeconfig,
-            &address,
-        )?;
-        self.plane.processes().spawn(OPERATOR, command)?;
-        self.operator_address = Some(address.clone());
-        self.remember()?;
-        operator::wait(self.plane.processes(), &self.options.folder, &address).await
-    }
-
-    /// Ends the operator in an orderly way.
-    pub fn stop_operator(&mut self) -> Result<(), PlaygroundError> {
-        self.plane.processes().stop(OPERATOR)?;
-        self.operator_address = None;
-        self.remember()
-    }
-
-    /// Ends the operator as a crash would (SIGKILL).
-    pub fn kill_operator(&mut self) -> Result<(), PlaygroundError> {
-        self.plane.processes().kill(OPERATOR)?;
-        self.operator_address = None;
-        self.remember()
-    }
-
-    /// Fails, with the end of its log, if a process that should run has ended.
-    pub fn check(&mut self) -> Result<(), PlaygroundError> {
-        for id in self.plane.processes().ids() {
-            self.plane.processes().check(&id.name)?;
+    fn rig_options(&self) -> RigOptions {
+        RigOptions {
+            folder: self.options.folder.clone(),
+            namespace: NAMESPACE.to_owned(),
+            speed: self.options.speed,
+            world: self.options.world.clone(),
+            operator_kubeconfig: self.options.operator_kubeconfig.clone(),
+            operator_arguments: Vec::new(),
         }
-        Ok(())
     }
 
-    /// Writes down what runs, so that [`down`] finds it whatever happens to us.
+    /// Writes down what runs, so that [`down`] finds it.
     fn remember(&mut self) -> Result<(), PlaygroundError> {
-        let ids = self.plane.processes().ids();
+        let mut ids = self.plane.processes().ids();
+        ids.extend(self.rig.iter().flat_map(Rig::ids));
+        let address = self.rig.as_ref().and_then(Rig::operator_address);
         let description = Description {
             kubeconfig: self.plane.kubeconfig(),
-            sandbox: self
-                .sandbox
-                .as_ref()
-                .map(|sandbox| sandbox.endpoints.clone()),
+            sandbox: self.rig.as_ref().map(|rig| rig.sandbox().endpoints.clone()),
             pids: Pids::of(&ids),
             bin: self.plane.binaries().folder().to_owned(),
             namespace: NAMESPACE.to_owned(),
             speed: self.options.speed,
-            operator_admin: self
-                .operator_address
-                .clone()
-                .map(|address| format!("http://{address}")),
+            operator_admin: address.map(|address| format!("http://{address}")),
         };
         files::remember(&self.options.folder, &ids, &description)
-    }
-
-    fn sandbox_folder(&self) -> PathBuf {
-        self.options.folder.join("sandbox")
     }
 
     /// The control plane.
@@ -273,19 +219,14 @@ impl Playground {
         &self.plane
     }
 
-    /// The control plane, to end and start its processes.
-    pub fn plane_mut(&mut self) -> &mut ControlPlane {
-        &mut self.plane
+    /// Sandbox and operator; None if they were not wanted.
+    pub fn rig(&self) -> Option<&Rig> {
+        self.rig.as_ref()
     }
 
-    /// The sandbox's control API; None if it was not wanted.
-    pub fn sandbox(&self) -> Option<&SandboxClient> {
-        self.sandbox.as_ref()
-    }
-
-    /// Where the operator serves `/metrics`, `/healthz`, `/readyz`: `127.0.0.1:PORT`.
-    pub fn operator_address(&self) -> Option<&str> {
-        self.operator_address.as_deref()
+    /// Sandbox and operator, to end and start the operator. What is changed there is not in `playground.json`.
+    pub fn rig_mut(&mut self) -> Option<&mut Rig> {
+        self.rig.as_mut()
     }
 
     /// Where everything is kept.
@@ -293,16 +234,28 @@ impl Playground {
         &self.options.folder
     }
 
+    /// Fails, with the end of its log, if a process that should run has ended.
+    pub fn check(&mut self) -> Result<(), PlaygroundError> {
+        self.plane.processes().check_all()?;
+        self.rig.as_mut().map_or(Ok(()), Rig::check)
+    }
+
     /// Lets it live on until [`down`].
-    pub fn detach(mut self) {
+    pub fn detach(mut self) -> Result<(), PlaygroundError> {
+        self.remember()?;
         self.plane.detach();
+        if let Some(rig) = &mut self.rig {
+            rig.processes().detach();
+        }
         self.detached = true;
+        Ok(())
     }
 }
 
 impl Drop for Playground {
     fn drop(&mut self) {
         if !self.detached {
+            drop(self.rig.take());
             self.plane.processes().stop_all();
             // What is left there says that nothing runs: `down` would find the same.
             let _ = files::forget(&self.options.folder);

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use super::PlaygroundError;
+use super::rig::OPERATOR;
 use super::sandbox::Endpoints;
-use super::{OPERATOR, PlaygroundError};
 use crate::controlplane::Processes;
 
 /// How long it may take to be ready.

@@ -11,7 +11,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{PlaygroundError, SANDBOX, operator::program};
+use super::PlaygroundError;
+use super::operator::program;
+use super::rig::SANDBOX;
 use crate::controlplane::Processes;
 
 /// How long it may take to listen.

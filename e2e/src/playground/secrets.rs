@@ -9,8 +9,8 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, ObjectMeta, Patch, PatchParams};
 use serde_json::Value;
 
+use super::PlaygroundError;
 use super::sandbox::read_json;
-use super::{NAMESPACE, PlaygroundError};
 use crate::controlplane::{ControlPlane, ControlPlaneError};
 
 /// Each Secret (also the object in `world.json` that has its values) with its keys.
@@ -20,11 +20,15 @@ const SECRETS: [(&str, &[&str]); 3] = [
     ("megaport", &["accessKey", "secretKey"]),
 ];
 
-/// Makes the three Secrets in the sample's namespace, or brings them up to date.
-pub(super) async fn apply(plane: &ControlPlane, sandbox: &Path) -> Result<(), PlaygroundError> {
+/// Makes the three Secrets in `namespace`, or brings them up to date.
+pub(super) async fn apply(
+    plane: &ControlPlane,
+    namespace: &str,
+    sandbox: &Path,
+) -> Result<(), PlaygroundError> {
     let path = sandbox.join("world.json");
     let world: Value = read_json(&path)?;
-    let api = Api::<Secret>::namespaced(plane.client().await?, NAMESPACE);
+    let api = Api::<Secret>::namespaced(plane.client().await?, namespace);
     for (name, keys) in SECRETS {
         let values = values(&world, name, keys).map_err(|problem| PlaygroundError::Content {
             path: path.clone(),
@@ -42,7 +46,7 @@ pub(super) async fn apply(plane: &ControlPlane, sandbox: &Path) -> Result<(), Pl
         api.patch(name, &apply, &Patch::Apply(&secret))
             .await
             .map_err(|source| ControlPlaneError::Api {
-                action: format!("cannot make the Secret {NAMESPACE}/{name}"),
+                action: format!("cannot make the Secret {namespace}/{name}"),
                 source: Box::new(source),
             })?;
     }
