@@ -83,6 +83,12 @@ async fn clients(endpoints: &Endpoints, world: &Value) -> Clients {
     }
 }
 
+/// Says which setting is missing.
+fn untrusted(e: &CloudError) {
+    unreachable(e);
+    assert!(e.message.contains("--extra-ca-file"), "{e}");
+}
+
 fn unreachable(e: &CloudError) {
     assert!(e.is_transient(), "{e:?}");
     assert_eq!(
@@ -119,9 +125,9 @@ async fn all_three_clients_trust_the_extra_ca_and_nothing_else() {
     // Without it nobody is trusted, and nothing is sent: not even a token request.
     let calls = server.sandbox.with(|s| s.calls.entries.len());
     let c = clients(&endpoints(&file, None), &world).await;
-    unreachable(&c.azure.check_access(&c.resource_group).await.unwrap_err());
-    unreachable(&c.megaport.check_access().await.unwrap_err());
-    unreachable(
+    untrusted(&c.azure.check_access(&c.resource_group).await.unwrap_err());
+    untrusted(&c.megaport.check_access().await.unwrap_err());
+    untrusted(
         &c.aws
             .create_vpn_gateway(64900, &causeway_aws::Tags::new())
             .await

@@ -479,3 +479,21 @@ async fn an_id_that_would_leave_its_path_is_not_sent() {
     assert_eq!(e.intent, Intent::Terminal);
     assert!(s.seen().is_empty());
 }
+
+#[tokio::test]
+async fn a_pod_without_workload_identity_says_so() {
+    if std::env::var_os("AZURE_FEDERATED_TOKEN_FILE").is_some() {
+        return;
+    }
+    let s = Scripted::new([]);
+    let made = AzureClient::new(
+        "sub-1",
+        &AzureCredential::WorkloadIdentity,
+        s.clone(),
+        &Endpoints::default(),
+        API_VERSION,
+    );
+    let e = made.unwrap_err();
+    assert!(e.is_auth(), "{e:?}");
+    assert!(e.to_string().contains("workload identity"), "{e}");
+}

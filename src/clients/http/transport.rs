@@ -112,7 +112,7 @@ impl Transport for ReqwestTransport {
             } else {
                 (TransportErrorKind::Broken, Sent::Maybe)
             };
-            TransportError::new(kind, sent, chain(&e.without_url()))
+            TransportError::new(kind, sent, with_hint(chain(&e.without_url())))
         })?;
         let mut out = http::Response::builder().status(res.status());
         if let Some(headers) = out.headers_mut() {
@@ -139,6 +139,17 @@ impl Transport for ReqwestTransport {
         }
         out.body(Bytes::from(body))
             .map_err(|e| TransportError::new(TransportErrorKind::Broken, Sent::Maybe, chain(&e)))
+    }
+}
+
+/// What to do about a certificate that nobody here trusts.
+fn with_hint(message: String) -> String {
+    if message.contains("UnknownIssuer") || message.contains("invalid peer certificate") {
+        format!(
+            "{message}; if a proxy or private endpoint has a CA of its own, name its PEM file in --extra-ca-file"
+        )
+    } else {
+        message
     }
 }
 

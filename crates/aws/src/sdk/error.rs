@@ -92,7 +92,14 @@ where
                 (_, true) => "Timeout",
                 _ => "ConnectionBroken",
             };
-            transient(code, text, sent)
+            let untrusted =
+                text.contains("UnknownIssuer") || text.contains("invalid peer certificate");
+            let hint = if untrusted {
+                "; if a proxy or private endpoint has a CA of its own, name its PEM file in --extra-ca-file"
+            } else {
+                ""
+            };
+            transient(code, format!("{text}{hint}"), sent)
         }
         other => {
             let text = chain(other);
