@@ -489,3 +489,15 @@ async fn the_critical_path_sees_router_vxc_and_their_lock() {
     assert!(ops.iter().all(|o| o.ended_at.is_some()));
     assert_eq!(ordered.locks, vec![format!("mcr:{mcr}")]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_product_can_be_cancelled() {
+    let c = Client::new(world()).await;
+    c.sandbox.add_fault(fails("POST /v4/networkdesign/buy"));
+    let mcr = c.bought(mcr_order("doomed")).await;
+    wait(100.0).await;
+    assert_eq!(c.status(&mcr).await, "FAILED");
+    assert_eq!(c.cancel(&mcr, "?safeDelete=true").await.0, 200);
+    assert_eq!(c.status(&mcr).await, "DECOMMISSIONED");
+    assert_eq!(c.cancel(&mcr, "").await.0, 400);
+}

@@ -158,6 +158,19 @@ pub fn allocate_connection(
     id
 }
 
+/// The VIFs that the account's owner has on a hosted connection, but those that are deleted.
+pub fn vifs_on(state: &State, connection: &str) -> Vec<String> {
+    state
+        .aws
+        .vifs
+        .values()
+        .map(Lagged::get)
+        .filter(|v| v.connection == connection)
+        .filter(|v| !matches!(v.state, VifState::Deleted | VifState::Rejected))
+        .map(|v| v.id.clone())
+        .collect()
+}
+
 /// The partner takes the hosted connection away, and the VIF on it with it.
 pub fn release_connection(state: &mut State, connection: &str) {
     let on_it: Vec<String> = state

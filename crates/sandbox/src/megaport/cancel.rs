@@ -28,6 +28,14 @@ pub fn action(state: &mut State, call: &Call, req: &Req, uid: &str, action: &str
         .megaport
         .service(uid)
         .ok_or_else(|| Refusal::no_service(uid))?;
+    if service.status == Status::Failed {
+        // Nothing was deployed and nothing is billed: only the record goes.
+        forget_later(state, uid);
+        if let Some(s) = state.megaport.service_mut(uid) {
+            s.status = Status::Decommissioned;
+        }
+        return done(uid);
+    }
     if !service.status.attached() {
         return Err(Refusal::bad(format!(
             "Service {uid} is {} and cannot be cancelled",
@@ -42,10 +50,24 @@ pub fn action(state: &mut State, call: &Call, req: &Req, uid: &str, action: &str
     } else {
         cancel_vxc(state, call, uid)?;
     }
+    done(uid)
+}
+
+fn done(uid: &str) -> Reply {
     ok(
         format!("Action [CANCEL_NOW Service {uid}] has been done."),
         Value::Null,
     )
+}
+
+/// A dead product stays readable for a while (§4.1).
+fn forget_later(state: &mut State, uid: &str) {
+    let seconds = state.duration(durations::TOMBSTONE.0, durations::TOMBSTONE.1);
+    let at = state.now.plus_secs(seconds);
+    let event = Event::Forgotten {
+        uid: uid.to_owned(),
+    };
+    state.schedule(at, state::Event::Megaport(event));
 }
 
 fn not_locked(state: &State, uid: &str) -> Result<(), Refusal> {
@@ -57,16 +79,28 @@ fn not_locked(state: &State, uid: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Megaport can not delete a peering, so it refuses to take the VXC under it away (§5).
-fn peering_gone(state: &State, vxc: &Vxc) -> Result<(), Refusal> {
-    let Cloud::Azure(a) = &vxc.cloud else {
-        return Ok(());
-    };
-    match provider_side::lookup(state, a.service_key.expose()) {
-        Some(c) if c.has_private_peering => Err(Refusal::bad(format!(
-            "Service {} has an attached peering connection that must be removed in Azure first",
-            vxc.service.uid
-        ))),
+/// What a customer made on the cloud's side blocks the removal of the VXC under it (§5): Megaport can not delete a
+/// peering, nor the VIF on a hosted connection. (A hosted VIF is Megaport's own: it goes with its VXC.)
+fn cloud_side_gone(state: &State, vxc: &Vxc) -> Result<(), Refusal> {
+    let uid = &vxc.service.uid;
+    match &vxc.cloud {
+        Cloud::Azure(a)
+            if provider_side::lookup(state, a.service_key.expose())
+                .is_some_and(|c| c.has_private_peering) =>
+        {
+            Err(Refusal::bad(format!(
+                "Service {uid} has an attached peering connection that must be removed in Azure first"
+            )))
+        }
+        Cloud::AwsHc(c)
+            if c.connection
+                .as_ref()
+                .is_some_and(|c| !partner::vifs_on(state, c).is_empty()) =>
+        {
+            Err(Refusal::bad(format!(
+                "Service {uid} has an attached virtual interface that must be removed in AWS first"
+            )))
+        }
         _ => Ok(()),
     }
 }
@@ -88,7 +122,7 @@ fn cancel_vxc(state: &mut State, call: &Call, uid: &str) -> Result<(), Refusal> 
     if deploy::locked(state, &mcrs) {
         return Err(Refusal::busy_cancel());
     }
-    peering_gone(state, &vxc)?;
+    cloud_side_gone(state, &vxc)?;
     let mut names = mcrs.clone();
     names.extend(far_names(state, &vxc));
     let op = begin(
@@ -162,11 +196,7 @@ fn remove_vxc(state: &mut State, vxc: &Vxc, status: Status) {
         Cloud::Azure(a) => provider_side::vxc_gone(state, a.service_key.expose(), a.port, &uid),
         Cloud::Mcr => {}
     }
-    let days = state.duration(durations::TOMBSTONE.0, durations::TOMBSTONE.1);
-    state.schedule(
-        now.plus_secs(days),
-        state::Event::Megaport(Event::Forgotten { uid: uid.clone() }),
-    );
+    forget_later(state, &uid);
     if status == Status::CancelledParent {
         let seconds = state.duration(durations::VXC_CASCADE.0, durations::VXC_CASCADE.1);
         state.schedule(
@@ -198,7 +228,7 @@ fn cancel_mcr(state: &mut State, call: &Call, uid: &str, safe: bool) -> Result<(
     for v in &attached {
         // A lock on a VXC also blocks the deletion of its router (§5).
         not_locked(state, &v.service.uid)?;
-        peering_gone(state, v)?;
+        cloud_side_gone(state, v)?;
     }
     let names: Vec<String> = state
         .megaport
@@ -236,13 +266,7 @@ fn cancel_mcr(state: &mut State, call: &Call, uid: &str, safe: bool) -> Result<(
         m.add_ons.clear();
     }
     state.ledger.end(uid, now);
-    let days = state.duration(durations::TOMBSTONE.0, durations::TOMBSTONE.1);
-    state.schedule(
-        now.plus_secs(days),
-        state::Event::Megaport(Event::Forgotten {
-            uid: uid.to_owned(),
-        }),
-    );
+    forget_later(state, uid);
     Ok(())
 }
 

@@ -376,7 +376,7 @@ pub fn vxc_configured(state: &mut State, uid: &str, op: u64) {
     let mcrs = vxc.mcrs();
     state.megaport.vxcs.insert(uid.to_owned(), vxc);
     if let Some(id) = emerged {
-        // So that whoever names the VIF waits for this VXC on the critical path.
+        // So that whoever names the VIF or connection waits for this VXC on the critical path.
         let names = [uid.to_owned()];
         let work = Work {
             operation: "vxc.emerge",
@@ -448,7 +448,8 @@ fn cloud_side(state: &mut State, vxc: &mut Vxc) -> Option<String> {
                 amazon_address: vif.amazon_address.clone(),
                 customer_address: vif.customer_address.clone(),
             };
-            let id = partner::allocate_vif_for(state, &hosted, std::slice::from_ref(&vxc.service.uid));
+            let id =
+                partner::allocate_vif_for(state, &hosted, std::slice::from_ref(&vxc.service.uid));
             vif.vif = Some(id.clone());
             if auto {
                 vxc.a.interfaces = vrouter::auto_aws(vif);

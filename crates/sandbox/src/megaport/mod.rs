@@ -3,6 +3,7 @@
 //! May read Azure's and AWS's sides only through `arm::provider_side` and `aws::partner`, and the network only through
 //! the functions of `net`. What is modelled and what is not stands in `types.rs`.
 
+use crate::aws::partner;
 use crate::rng::Rng;
 use crate::sandbox::LiveObject;
 use crate::state::State;
@@ -369,7 +370,7 @@ pub fn error(status: u16, message: &str) -> Res {
 }
 
 /// This provider's part of what the network simulation sees. A product that stays `CANCELLED` still carries packets
-/// (megaport.md §13.3). Hosted connections are not in it: their VIF is AWS's affair.
+/// (megaport.md §13.3). A VXC between two routers is not in it.
 pub fn view(state: &State) -> crate::net::view::MegaportView {
     use crate::net::view::{FarEnd, MegaportView, Vxc as Seen};
     let carries = |s: &Service| matches!(s.status, Status::Live | Status::Cancelled);
@@ -398,7 +399,13 @@ pub fn view(state: &State) -> crate::net::view::MegaportView {
                 Cloud::Aws(a) => FarEnd::Aws {
                     vif: a.vif.clone()?,
                 },
-                Cloud::AwsHc(_) | Cloud::Mcr => return None,
+                // A hosted connection takes one VIF.
+                Cloud::AwsHc(c) => FarEnd::Aws {
+                    vif: partner::vifs_on(state, c.connection.as_ref()?)
+                        .into_iter()
+                        .next()?,
+                },
+                Cloud::Mcr => return None,
             };
             Some(Seen {
                 uid: v.service.uid.clone(),

@@ -15,8 +15,8 @@ mod vpc;
 mod vpn_status;
 
 use super::identify::query_params;
-use super::xml::{Xml, escape};
 use super::visible_at;
+use super::xml::{Xml, escape};
 use crate::state::State;
 use crate::time::SimTime;
 use crate::wire::{Call, Provider, Req, Res};
