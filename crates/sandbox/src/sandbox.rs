@@ -88,7 +88,8 @@ struct Cell {
 
 /// How far a request got in one go.
 enum Step {
-    Done(Outcome),
+    /// The outcome, and whether it was a plain read: of those nothing must be on disk before its answer goes out.
+    Done(Outcome, bool),
     /// Faults are active: the call takes the long way.
     Faults(Call, Passed),
 }
@@ -128,12 +129,25 @@ impl Sandbox {
 
     /// Runs `f` on the state with everything due processed.
     pub fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
+        self.step(|state| {
+            let out = f(state);
+            net::refresh(state);
+            out
+        })
+    }
+
+    /// Looks at the state with everything due processed. Cheaper than [`Sandbox::with`], which lets the network look
+    /// for changes.
+    pub fn read<T>(&self, f: impl FnOnce(&State) -> T) -> T {
+        self.step(|state| f(state))
+    }
+
+    /// Like [`Sandbox::with`], for an `f` that tells the network itself when it may have changed something.
+    fn step<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
         let mut cell = self.cell();
         let now = cell.clock.now();
         cell.state.advance_to(now);
-        let out = f(&mut cell.state);
-        net::refresh(&mut cell.state);
-        out
+        f(&mut cell.state)
     }
 
     /// Like [`Sandbox::with`], for something that must be on disk before it is answered.
@@ -155,7 +169,7 @@ impl Sandbox {
 
     /// A copy of the state as it is now.
     pub fn snapshot(&self) -> State {
-        self.with(|s| s.clone())
+        self.read(State::clone)
     }
 
     /// Reads or sets the clock; delayed calls look at it again. What became due happens with the next look at the
@@ -198,29 +212,23 @@ impl Sandbox {
 
     /// Handles one request to a provider's listener.
     pub async fn call(&self, listener: Listener, req: Req) -> Outcome {
-        match self.with(|s| admit(s, listener, &req)) {
-            Step::Done(outcome) => {
-                self.count(listener, &req);
+        match self.step(|s| admit(s, listener, &req)) {
+            Step::Done(outcome, plain_read) => {
+                if !plain_read {
+                    self.changed();
+                }
                 outcome
             }
             Step::Faults(call, passed) => {
+                let applied = |s: &State| s.faults.active.iter().map(|a| a.applied).sum::<u64>();
+                let before = self.read(applied);
                 let outcome = self.call_with_faults(listener, &req, &call, &passed).await;
-                self.count(listener, &req);
+                // That a fault was used up must not be forgotten, also after a plain read.
+                if !plain_read(listener, &call, &req) || self.read(applied) != before {
+                    self.changed();
+                }
                 outcome
             }
-        }
-    }
-
-    /// What a client may rely on after its answer must be on disk before: changes, and the tokens and operations that
-    /// other calls than plain reads make.
-    fn count(&self, listener: Listener, req: &Req) {
-        let plain_read = match listener {
-            // Every AWS call is a POST; what only reads is told by its Action.
-            Listener::Aws => self.raw(|s, _| s.calls.entries.last().is_some_and(|c| !c.mutating)),
-            _ => req.method == Method::GET,
-        };
-        if !plain_read {
-            self.changed();
         }
     }
 
@@ -232,7 +240,7 @@ impl Sandbox {
         passed: &Passed,
     ) -> Outcome {
         let take = |effects: &[Effect]| {
-            self.with(|s| {
+            self.step(|s| {
                 let State { faults, rng, .. } = s;
                 faults.take(rng, call, effects)
             })
@@ -242,7 +250,7 @@ impl Sandbox {
                 .await
                 .is_err()
             {
-                self.with(|s| calls::log(s, call, req, 0));
+                self.step(|s| calls::log(s, call, req, 0));
                 return Outcome::Broken;
             }
         }
@@ -251,7 +259,7 @@ impl Sandbox {
         }
         if let Some(hit) = take(&[Effect::Status, Effect::LoseRequest]) {
             if hit.fault.effect == Effect::LoseRequest {
-                self.with(|s| calls::log(s, call, req, 0));
+                self.step(|s| calls::log(s, call, req, 0));
                 return Outcome::Broken;
             }
             let status = hit.fault.status.unwrap_or(500);
@@ -260,10 +268,10 @@ impl Sandbox {
             if let Some(seconds) = hit.fault.seconds {
                 res = res.with("retry-after", &format!("{}", seconds.ceil() as u64));
             }
-            self.with(|s| calls::log(s, call, req, status));
+            self.step(|s| calls::log(s, call, req, status));
             return Outcome::Answer(res);
         }
-        let (mut res, after) = self.with(|s| {
+        let (mut res, after) = self.step(|s| {
             let res = carry_out(s, listener, call, req, passed);
             let State { faults, rng, .. } = s;
             let effects = [Effect::LoseResponse, Effect::Truncate, Effect::Garbage];
@@ -284,7 +292,7 @@ impl Sandbox {
     async fn released(&self, id: &str) {
         loop {
             let woken = self.inner.faults_changed.notified();
-            let there = self.with(|s| s.faults.active.iter().any(|a| a.id == id));
+            let there = self.step(|s| s.faults.active.iter().any(|a| a.id == id));
             if !there {
                 return;
             }
@@ -325,7 +333,7 @@ fn admit(state: &mut State, listener: Listener, req: &Req) -> Step {
         Err(res) => {
             let call = unidentified(listener, req);
             calls::log(state, &call, req, res.status.as_u16());
-            return Step::Done(Outcome::Answer(*res));
+            return Step::Done(Outcome::Answer(*res), true);
         }
     };
     let State {
@@ -338,14 +346,28 @@ fn admit(state: &mut State, listener: Listener, req: &Req) -> Step {
         Ok(passed) => passed,
         Err(res) => {
             calls::log(state, &call, req, res.status.as_u16());
-            return Step::Done(Outcome::Answer(*res));
+            return Step::Done(Outcome::Answer(*res), true);
         }
     };
     if state.faults.active.is_empty() {
         let res = carry_out(state, listener, &call, req, &passed);
-        Step::Done(Outcome::Answer(res))
+        Step::Done(Outcome::Answer(res), plain_read(listener, &call, req))
     } else {
         Step::Faults(call, passed)
+    }
+}
+
+/// Whether a call only reads: it changes neither the clouds nor what their network is made of. Not so: what makes tokens
+/// or starts long-running work, such as a diagnostic query (a POST on ARM).
+fn plain_read(listener: Listener, call: &Call, req: &Req) -> bool {
+    match listener {
+        Listener::Azure => req.method == Method::GET,
+        // A diagnostic query of an MCR is a GET that starts work.
+        Listener::Megaport => {
+            req.method == Method::GET && !call.operation.contains("/diagnostics/")
+        }
+        Listener::Aws => !call.mutating,
+        Listener::AzureAuthority | Listener::MegaportAuth | Listener::Control => false,
     }
 }
 
@@ -369,10 +391,14 @@ fn carry_out(
             stale::read(state, age, |old| handle(old, listener, call, req))
         }
         None => {
-            if call.mutating {
+            if plain_read(listener, call, req) {
+                handle(state, listener, call, req)
+            } else {
                 stale::remember(state);
+                let res = handle(state, listener, call, req);
+                net::refresh(state);
+                res
             }
-            handle(state, listener, call, req)
         }
     };
     calls::log(state, call, req, res.status.as_u16());

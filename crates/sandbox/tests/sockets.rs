@@ -37,6 +37,32 @@ async fn files_say_where_and_with_which_ca() {
         let text = endpoints[key].as_str().unwrap();
         assert!(text.starts_with("https://127.0.0.1:"), "{key}: {text}");
     }
+    // The keys of contract §3, all with a value.
+    let world = json_file(&dir.join("world.json"));
+    for (part, keys) in [
+        (
+            "/azure",
+            "tenantID clientID clientSecret subscriptionID resourceGroup location virtualNetwork networkInterface",
+        ),
+        (
+            "/aws",
+            "accountID accessKeyID secretAccessKey region vpcID subnetID routeTableID",
+        ),
+        (
+            "/megaport",
+            "accessKey secretKey companyUID locationID awsPortUIDs azurePeeringLocation",
+        ),
+        ("/human/azure", "clientID clientSecret"),
+        ("/human/aws", "accessKeyID secretAccessKey"),
+        ("/human/megaport", "accessKey secretKey"),
+        ("/hosts/0", "name provider address"),
+    ] {
+        for key in keys.split(' ') {
+            let value = &world.pointer(part).unwrap()[key];
+            let empty = value.is_null() || value == "" || *value == json!([]);
+            assert!(!empty, "{part}/{key} is {value}");
+        }
+    }
     let token = endpoints["megaportAuth"].as_str().unwrap();
     assert!(token.ends_with("/oauth2/token"), "{token}");
     assert_eq!(

@@ -20,7 +20,7 @@ pub struct FaultView {
 impl Sandbox {
     /// The active faults, oldest first.
     pub fn faults(&self) -> Vec<FaultView> {
-        self.with(|s| {
+        self.read(|s| {
             s.faults
                 .active
                 .iter()

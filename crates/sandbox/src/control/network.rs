@@ -56,7 +56,7 @@ pub type PartView = PartRow;
 impl Sandbox {
     /// All BGP sessions between the speakers of the world.
     pub fn sessions(&self) -> Vec<SessionView> {
-        self.with(|s| {
+        self.read(|s| {
             net::sessions(s)
                 .into_iter()
                 .map(SessionView::from)
@@ -66,12 +66,12 @@ impl Sandbox {
 
     /// All links that can be cut.
     pub fn links(&self) -> Vec<PartView> {
-        self.with(|s| net::links(s))
+        self.read(net::links)
     }
 
     /// All speakers that can be silenced.
     pub fn nodes(&self) -> Vec<PartView> {
-        self.with(|s| net::nodes(s))
+        self.read(net::nodes)
     }
 
     /// Shuts a session down, or starts it again.
@@ -91,6 +91,6 @@ impl Sandbox {
 
     /// Follows the tables as they are now from one host of the world to another.
     pub fn trace(&self, from: &str, to: &str) -> Result<Vec<TraceBranch>, Refusal> {
-        Ok(self.with(|s| net::trace(s, from, to))?)
+        Ok(self.read(|s| net::trace(s, from, to))?)
     }
 }

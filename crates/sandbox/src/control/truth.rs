@@ -104,7 +104,7 @@ pub struct OperationView {
 impl Sandbox {
     /// Every chargeable product ever ordered, in order of time.
     pub fn ledger(&self) -> Vec<LedgerView> {
-        self.with(|s| {
+        self.read(|s| {
             s.ledger
                 .0
                 .iter()
@@ -123,12 +123,12 @@ impl Sandbox {
 
     /// What exists now, apart from what the world started with.
     pub fn live(&self) -> Vec<LiveObject> {
-        self.with(|s| [arm::live(s), aws::live(s), megaport::live(s)].concat())
+        self.read(|s| [arm::live(s), aws::live(s), megaport::live(s)].concat())
     }
 
     /// What of the world's own objects has changed since the start.
     pub fn diff(&self) -> Vec<Change> {
-        self.with(|s| {
+        self.read(|s| {
             let now = s.world_objects();
             let mut out = Vec::new();
             for (key, before) in &s.initial {
@@ -150,7 +150,7 @@ impl Sandbox {
 
     /// The calls after number `since`; `bodies` adds query, headers and body.
     pub fn calls(&self, since: u64, bodies: bool) -> Vec<CallView> {
-        self.raw(|s, _| {
+        self.read(|s| {
             s.calls
                 .since(since)
                 .iter()
@@ -161,7 +161,7 @@ impl Sandbox {
 
     /// All long-running work, in order of its start.
     pub fn operations(&self) -> Vec<OperationView> {
-        self.with(|s| {
+        self.read(|s| {
             s.ops
                 .all
                 .iter()
@@ -183,7 +183,7 @@ impl Sandbox {
 
     /// The longest chain of operations ([`crate::critical`]) that began at `since` or later.
     pub fn critical_path(&self, kind: Kind, since: Option<SimTime>) -> CriticalPath {
-        self.with(|s| critical::path(&s.ops.all, kind, since.unwrap_or(SimTime(i64::MIN))))
+        self.read(|s| critical::path(&s.ops.all, kind, since.unwrap_or(SimTime(i64::MIN))))
     }
 }
 
