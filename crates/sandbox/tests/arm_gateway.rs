@@ -733,3 +733,21 @@ async fn methods_that_a_path_does_not_have() {
         405
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn azure_moves_old_skus_by_itself() {
+    let mut world = world();
+    world.azure.retired_gateway_skus.clear();
+    let azure = Azure::with_world(world).await;
+    let mut plain = pip();
+    plain.as_object_mut().unwrap().remove("zones");
+    azure.make("publicIPAddresses/pip-0", &plain).await;
+    azure.make("publicIPAddresses/pip-1", &plain).await;
+    let mut body = vpn_gateway();
+    body["properties"]["sku"] = json!({"name": "VpnGw2", "tier": "VpnGw2"});
+    azure.make(VPN, &body).await;
+    let happening = serde_json::from_value(json!({"type": "skuMigration", "gateway": format!("{NETWORK}/{VPN}")})).unwrap();
+    azure.sandbox.happen(&happening).unwrap();
+    assert_eq!(azure.get(VPN).await.body["properties"]["sku"]["name"], "VpnGw2AZ");
+    assert!(azure.sandbox.happen(&happening).is_err(), "once only");
+}

@@ -19,6 +19,7 @@ pub use store::AzureState;
 mod actions;
 mod address;
 mod auth;
+mod children;
 mod circuit;
 mod connection;
 mod delete;
@@ -37,6 +38,7 @@ mod shape;
 mod store;
 mod view;
 mod vnet;
+mod vpn_gateway;
 pub mod world;
 
 /// What will happen on this provider's side.
@@ -289,7 +291,7 @@ fn route(state: &mut State, ctx: Ctx<'_>, target: &Target) -> ArmResult<Res> {
         Target::Children(name, child) => reads::children(state, ctx, name, *child),
         Target::Child(name, kind, child) => match *method {
             Method::GET => reads::child(state, ctx, name, *kind, child),
-            Method::PUT => put::child(state, ctx, name, *kind, child),
+            Method::PUT => children::put(state, ctx, name, *kind, child),
             _ => delete::child(state, ctx, name, *kind, child),
         },
         Target::ChildAction(name, _, _, "stats", _) => actions::stats(state, name),
@@ -418,6 +420,24 @@ pub fn secrets(state: &State) -> Vec<String> {
         }
     }
     out
+}
+
+/// Azure moves an existing VPN gateway from `VpnGwN` to `VpnGwNAZ` by itself (azure.md §3.3); answers the new SKU, or
+/// `None` when there is no such gateway with such a SKU.
+pub fn migrate_sku(state: &mut State, gateway: &str) -> Option<String> {
+    let key = gateway.to_lowercase();
+    let r = state.azure.resources.get_mut(&key)?;
+    let old = store::text(&r.props()["sku"]["name"]).to_owned();
+    if r.name.kind != Kind::VirtualNetworkGateway || !old.starts_with("VpnGw") || old.ends_with("AZ") {
+        return None;
+    }
+    let new = format!("{old}AZ");
+    for doc in [Some(&mut r.doc), r.applied.as_mut()].into_iter().flatten() {
+        doc["properties"]["sku"]["name"] = new.clone().into();
+        doc["properties"]["sku"]["tier"] = new.clone().into();
+    }
+    store::touch(state, &key);
+    Some(new)
 }
 
 /// An error in this provider's envelope.

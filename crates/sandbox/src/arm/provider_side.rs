@@ -7,9 +7,8 @@
 use super::circuit::PRIVATE;
 use super::durations;
 use super::ids::{Child, Kind};
-use super::put::put_child;
 use super::store::{object, text, touch};
-use super::{Event, circuit, store};
+use super::{Event, children, circuit, store};
 use crate::faults::Effect;
 use crate::net::view::Port;
 use crate::ops::{NewOp, OpKind};
@@ -277,7 +276,7 @@ pub fn write_peering(state: &mut State, key: &str, given: Value, op: u64) {
         return;
     };
     if let Some(r) = state.azure.resources.get_mut(key) {
-        put_child(r, Child::Peering, entry);
+        children::place(r, Child::Peering, entry);
         if let Some(md5) = md5 {
             r.hidden
                 .insert(format!("peering/{}", PRIVATE.to_lowercase()), md5);

@@ -1,6 +1,7 @@
 //! Happenings on the providers' side that no customer asked for.
 
 use super::Refusal;
+use crate::arm;
 use crate::aws::{ec2, partner};
 use crate::megaport;
 use crate::net::control as net;
@@ -28,6 +29,11 @@ pub enum Happening {
     },
     /// Megaport's AWS ports get new UIDs; the old ones vanish from the list.
     PortRotation {},
+    /// Azure moves an existing VPN gateway to the zone-redundant SKU of the same size by itself.
+    SkuMigration {
+        /// The gateway's resource ID.
+        gateway: String,
+    },
     /// A speaker under maintenance prepends its own AS, so that traffic moves away before it is taken down; `prepend`
     /// 0 ends it.
     Maintenance {
@@ -68,6 +74,12 @@ impl Sandbox {
                 megaport::rotate_ports(s);
                 Ok(json!({"rotated": s.megaport.rotated}))
             }
+            Happening::SkuMigration { gateway } => match arm::migrate_sku(s, gateway) {
+                Some(sku) => Ok(json!({"gateway": gateway, "sku": sku})),
+                None => Err(Refusal::NotFound(format!(
+                    "there is no VPN gateway {gateway} with a SKU of VpnGw1 to VpnGw5; GET /live lists gateways"
+                ))),
+            },
             Happening::Maintenance { node, prepend } => {
                 if *prepend > 10 {
                     return Err(Refusal::Bad(format!("prepend {prepend} must be 0 to 10")));
