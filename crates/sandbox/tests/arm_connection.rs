@@ -529,3 +529,45 @@ async fn circuit_tables_need_a_peering_and_a_path() {
     let stats = azure.get(&format!("{CIRCUIT}/stats")).await.body;
     assert!(stats["primarybytesIn"].as_i64().unwrap() > 0 && stats["secondarybytesIn"] == 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_circuit_of_another_subscription_needs_an_authorization() {
+    let other = "00000000-0000-4000-8000-000000000002";
+    let mut world = world();
+    let mut second = world.azure.subscriptions[0].clone();
+    second.subscription_id = other.to_owned();
+    world.azure.subscriptions.push(second);
+    let azure = Azure::with_world(world).await;
+    azure.make(ER, &er_gateway()).await;
+    let far = NETWORK.replace("00000000-0000-4000-8000-000000000001", other);
+    let made = azure.make(&format!("{far}/{CIRCUIT}"), &circuit()).await;
+    azure.vxc_live(
+        made["properties"]["serviceKey"].as_str().unwrap(),
+        Port::Primary,
+    );
+    azure.sleep(61.0).await;
+    azure.make(&format!("{far}/{PEERING}"), &peering()).await;
+    let authorization = format!("{far}/{CIRCUIT}/authorizations/lab");
+    let guest = azure.make(&authorization, &json!({"properties": {}})).await;
+    let mut body = er_connection();
+    body["properties"]["peer"]["id"] = format!("{far}/{CIRCUIT}").into();
+    assert_eq!(
+        azure.put("connections/er", &body).await.code(),
+        "AuthorizationKeyInvalid"
+    );
+    body["properties"]["authorizationKey"] = guest["properties"]["authorizationKey"].clone();
+    let made = azure.make("connections/er", &body).await;
+    assert!(
+        made["properties"]["authorizationKey"].is_null(),
+        "keys are not read back"
+    );
+    let used = azure.get(&authorization).await.body;
+    assert_eq!(used["properties"]["authorizationUseStatus"], "InUse");
+    assert_eq!(used["properties"]["connectionResourceUri"], made["id"]);
+    assert_eq!(
+        azure.delete(&authorization).await.code(),
+        "AuthorizationInUse"
+    );
+    azure.remove("connections/er").await;
+    azure.remove(&authorization).await;
+}

@@ -9,7 +9,7 @@
 
 mod arm_support;
 use arm_support::*;
-use causeway_sandbox::arm::world::{RouteTableWorld, RouteWorld, SecurityGroupWorld};
+use causeway_sandbox::arm::world::{Place, RouteTableWorld, RouteWorld, SecurityGroupWorld};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -366,7 +366,7 @@ async fn a_gateway_subnet_that_is_missing_small_or_guarded_is_refused() {
         .azure
         .network_security_groups
         .push(SecurityGroupWorld {
-            place: Default::default(),
+            place: Place::default(),
             name: "nsg".into(),
         });
     guarded.azure.virtual_networks[0].subnets[1].network_security_group = Some("nsg".into());
@@ -378,7 +378,7 @@ async fn a_gateway_subnet_that_is_missing_small_or_guarded_is_refused() {
 
     let mut routed = world();
     routed.azure.route_tables.push(RouteTableWorld {
-        place: Default::default(),
+        place: Place::default(),
         name: "rt".into(),
         disable_bgp_route_propagation: false,
         routes: vec![RouteWorld {
@@ -746,8 +746,14 @@ async fn azure_moves_old_skus_by_itself() {
     let mut body = vpn_gateway();
     body["properties"]["sku"] = json!({"name": "VpnGw2", "tier": "VpnGw2"});
     azure.make(VPN, &body).await;
-    let happening = serde_json::from_value(json!({"type": "skuMigration", "gateway": format!("{NETWORK}/{VPN}")})).unwrap();
+    let happening = serde_json::from_value(
+        json!({"type": "skuMigration", "gateway": format!("{NETWORK}/{VPN}")}),
+    )
+    .unwrap();
     azure.sandbox.happen(&happening).unwrap();
-    assert_eq!(azure.get(VPN).await.body["properties"]["sku"]["name"], "VpnGw2AZ");
+    assert_eq!(
+        azure.get(VPN).await.body["properties"]["sku"]["name"],
+        "VpnGw2AZ"
+    );
     assert!(azure.sandbox.happen(&happening).is_err(), "once only");
 }

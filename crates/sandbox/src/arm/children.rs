@@ -217,4 +217,3 @@ pub fn place(parent: &mut Resource, kind: Child, entry: Value) {
         }
     }
 }
-

@@ -1,9 +1,9 @@
 //! Virtual network gateways of both types (azure.md §3.2 to §3.4).
 
-use super::address::{self, BGP, reserved_asn};
+use super::address::{self, BGP};
 use super::errors::{ArmError, ArmResult};
 use super::ids::{Kind, reference, same};
-use super::plan::{Input, Lock, Plan, flag, required, word};
+use super::plan::{Input, Lock, Plan, flag, required};
 use super::shape::{Shape, Ty};
 use super::store::{Resource, list, named, text};
 use super::vnet::{self, ADDRESSES, gateway_subnet_rules, is_gateway_subnet};

@@ -428,7 +428,10 @@ pub fn migrate_sku(state: &mut State, gateway: &str) -> Option<String> {
     let key = gateway.to_lowercase();
     let r = state.azure.resources.get_mut(&key)?;
     let old = store::text(&r.props()["sku"]["name"]).to_owned();
-    if r.name.kind != Kind::VirtualNetworkGateway || !old.starts_with("VpnGw") || old.ends_with("AZ") {
+    if r.name.kind != Kind::VirtualNetworkGateway
+        || !old.starts_with("VpnGw")
+        || old.ends_with("AZ")
+    {
         return None;
     }
     let new = format!("{old}AZ");

@@ -3,13 +3,12 @@
 use super::circuit;
 use super::durations;
 use super::errors::{ArmError, ArmResult};
-use super::ids::{Child, Kind, Name};
+use super::ids::{Kind, Name};
 use super::lro::{self, Start, Work};
 use super::plan::{Input, Lock, Plan};
 use super::reads;
-use super::seed;
 use super::shape::{Shape, Ty};
-use super::store::{self, CircuitState, Resource, list, named, text, touch};
+use super::store::{self, CircuitState, Resource, text, touch};
 use super::{address, connection, gateway, vnet};
 use crate::ops::OpKind;
 use crate::state::State;

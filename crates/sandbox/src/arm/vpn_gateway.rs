@@ -9,7 +9,12 @@ use super::store::{list, text};
 use serde_json::{Map, Value, json};
 use std::net::Ipv4Addr;
 
-pub fn check(input: &Input<'_>, given: &mut Map<String, Value>, sku: &str, vnet: &str) -> ArmResult<()> {
+pub fn check(
+    input: &Input<'_>,
+    given: &mut Map<String, Value>,
+    sku: &str,
+    vnet: &str,
+) -> ArmResult<()> {
     let id = input.name.id();
     let vpn_type = word(given, "vpnType", "RouteBased").to_owned();
     input.fixed(
