@@ -9,3 +9,4 @@ pub mod inventory;
 pub mod leader;
 pub mod start;
 pub mod telemetry;
+pub mod vantages;

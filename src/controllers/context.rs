@@ -6,8 +6,10 @@ use super::marks::Marks;
 use super::memo::Memos;
 use super::secrets::SecretStore;
 use super::{Managed, Wakes};
+use crate::health::Memories;
 use crate::inventory::{Accounts, Waker};
 use crate::leader::Leadership;
+use crate::vantages::Vantages;
 use causeway_api::common::ObjectRef as ApiObjectRef;
 use causeway_api::{DirectConnectLink, ExpressRouteLink, HybridInterconnect, VpnPair};
 use causeway_model::desired::Desired;
@@ -47,6 +49,9 @@ pub struct Context {
     pub recorder: Recorder,
     pub stores: Stores,
     pub wakes: Wakes,
+    /// The expensive tables of all accounts.
+    pub vantages: Arc<Vantages>,
+    pub health: Memories,
 }
 
 impl std::fmt::Debug for Context {

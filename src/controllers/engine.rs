@@ -93,6 +93,8 @@ fn forget(ctx: &Context, key: &str) {
     ctx.memos.forget(key);
     ctx.locks.release_owner(key);
     ctx.accounts.leave(key);
+    ctx.vantages.leave(key);
+    ctx.health.forget(key);
 }
 
 /// Finalizer and owner ID, set once and together, before anything else. `true`: written, the watch brings it back.

@@ -9,6 +9,7 @@ use super::{Managed, Wakes};
 use crate::inventory::Accounts;
 use crate::inventory::accounts::Wiring;
 use crate::leader::Leadership;
+use crate::vantages::Vantages;
 use causeway_api::{DirectConnectLink, ExpressRouteLink, HybridInterconnect, VpnPair};
 use causeway_model::provider::Timing;
 use futures::{Stream, StreamExt};
@@ -43,6 +44,7 @@ struct Shared {
     secrets: SecretStore,
     locks: LockTable,
     recorder: Recorder,
+    vantages: Arc<Vantages>,
 }
 
 /// How soon a rotated Secret is picked up, in wall time.
@@ -72,6 +74,7 @@ pub async fn run(
         accounts: Arc::new(Accounts::new(wiring, secrets.clone())),
         secrets,
         locks: LockTable::default(),
+        vantages: Vantages::new(settings.time_scale),
         recorder: Recorder::new(client.clone(), reporter),
         leadership,
         settings: settings.clone(),
@@ -121,6 +124,8 @@ async fn run_namespace(
         secrets: shared.secrets.clone(),
         locks: shared.locks.clone(),
         memos: Memos::default(),
+        vantages: shared.vantages.clone(),
+        health: crate::health::Memories::default(),
         recorder: shared.recorder.clone(),
         stores: stores.clone(),
         wakes: Wakes {

@@ -92,6 +92,11 @@ impl AzureClient {
         })
     }
 
+    /// Tells clients apart: clones of one share it, for as long as one of them lives.
+    pub fn identity(&self) -> usize {
+        Arc::as_ptr(&self.inner) as usize
+    }
+
     pub fn subscription(&self) -> &str {
         &self.inner.subscription
     }

@@ -11,7 +11,7 @@ use causeway_api::VpnPair;
 use causeway_api::azure::virtual_network_id;
 use causeway_api::children::KindPrefix;
 use causeway_api::common::Policy;
-use causeway_api::status::{CommonStatus, ResolvedReference, SessionCount};
+use causeway_api::status::{CommonStatus, ResolvedReference};
 use causeway_api::vpn::{IpsecProfile as ApiProfile, TunnelName};
 use causeway_model::desired::SecretHandle;
 use causeway_model::graph;
@@ -48,7 +48,7 @@ impl Managed for VpnPair {
         let status = self.status.get_or_insert_default();
         status.common = common;
         if let Some(h) = w.health {
-            status.bgp = Some(SessionCount::new(h.sessions_up, h.sessions_expected));
+            health::show_vpn(status, h);
         }
     }
     fn secrets(&self) -> Vec<String> {
