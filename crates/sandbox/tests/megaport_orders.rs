@@ -498,3 +498,15 @@ async fn a_vxc_between_two_routers_is_listed_twice() {
         .count();
     assert_eq!(seen, 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_read_only_key_reads_and_validates_but_changes_nothing() {
+    let mut w = world();
+    w.megaport.causeway.read_only = true;
+    let c = Client::new(w).await;
+    assert_eq!(c.get("/v2/products").await.0, 200);
+    let design = json!([mcr_order("x")]);
+    assert_eq!(c.post("/v3/networkdesign/validate", design).await.0, 200);
+    assert_eq!(c.buy(mcr_order("x")).await.0, 403);
+    assert!(c.sandbox.snapshot().ledger.0.is_empty());
+}

@@ -180,6 +180,16 @@ pub fn identify(state: &State, listener: Listener, req: &Req) -> Result<Call, Bo
     let Some((route, operation)) = route::route(req) else {
         return Err(Box::new(error(404, "No such resource")));
     };
+    let world = &state.world.megaport;
+    let read_only = [&world.causeway, &world.human]
+        .into_iter()
+        .any(|k| k.principal == principal && k.read_only);
+    if read_only && route.mutates() {
+        return Err(Box::new(error(
+            403,
+            "The API key's role does not permit this action",
+        )));
+    }
     let resource = route
         .resource()
         .map(str::to_owned)

@@ -12,6 +12,9 @@ pub struct ApiKey {
     pub secret_key: Secret,
     /// Who calls with it, as the call log names them.
     pub principal: String,
+    /// The role is Read Only and not Company Admin: changes are refused.
+    #[serde(default)]
+    pub read_only: bool,
 }
 
 /// What can be ordered in one diversity zone of a location.
@@ -154,6 +157,7 @@ impl Default for MegaportWorld {
             access_key: access.into(),
             secret_key: Secret::new(secret),
             principal: principal.into(),
+            read_only: false,
         };
         Self {
             causeway: key("mp-key-causeway", "mp-secret-causeway-0c1d2e3f", "causeway"),
