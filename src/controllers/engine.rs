@@ -792,7 +792,7 @@ fn keep_busy(ctx: &Context, prepared: &Prepared, plan: &Plan) {
 }
 
 /// Publishes an Event beside the reconcile; one that can not be published is only logged.
-pub(super) fn event<K: Managed>(ctx: &Arc<Context>, object: &K, type_: EventType, reason: &str, action: &str, note: &str) {
+pub(crate) fn event<K: Managed>(ctx: &Arc<Context>, object: &K, type_: EventType, reason: &str, action: &str, note: &str) {
     let note: String = note.chars().take(1000).collect();
     let event = Event { type_, reason: reason.to_owned(), note: Some(note), action: action.to_owned(), secondary: None };
     let (ctx, reference) = (ctx.clone(), object.object_ref(&()));

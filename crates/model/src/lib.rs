@@ -13,6 +13,7 @@ pub mod observe;
 pub mod plan;
 pub mod provider;
 pub mod routes;
+pub mod rules;
 pub mod secret;
 pub mod report;
 pub mod slot;

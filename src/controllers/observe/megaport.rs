@@ -88,7 +88,9 @@ fn look<T>(
     }
     let (outputs, fields, locked) = fill(found);
     let state = match status {
-        s if s.is_ready() => State::Ready,
+        // Only LIVE is settled: until then the router's lock is held, and an order would be refused with a 500 that
+        // nobody can tell from a lost one (megaport.md §8.13).
+        ProductStatus::Live => State::Ready,
         ProductStatus::Failed => State::Failed {
             message: "Megaport could not deploy it; cancel it and order again, or ask Megaport"
                 .to_owned(),
