@@ -198,7 +198,7 @@ async fn megaports_own_go_sdk_runs_unchanged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a checkout of Megaport's Terraform provider in MEGAPORT_TERRAFORM_PROVIDER, and seven minutes"]
+#[ignore = "needs a checkout of Megaport's Terraform provider in MEGAPORT_TERRAFORM_PROVIDER, and three minutes"]
 async fn megaports_terraform_provider_runs_unchanged() {
     let checkout = std::env::var("MEGAPORT_TERRAFORM_PROVIDER")
         .expect("MEGAPORT_TERRAFORM_PROVIDER names a checkout of the provider");
