@@ -53,7 +53,7 @@ playground-down: build ## End what `make playground` started
 
 .PHONY: build
 build: ## Build all programs
-	$(CARGO) build --workspace --bins --locked
+	@$(CARGO) build --workspace --bins --locked
 
 .PHONY: fmt
 fmt: ## Format the code
