@@ -585,7 +585,6 @@ pub fn deleted(state: &mut State, id: &str) {
 /// What the session carries, either way (aws.md §1.8).
 pub fn routes(ctx: &mut Ctx<'_>) -> Result<Value, Fault> {
     let id = ctx.need("virtualInterfaceId")?;
-    let v = find(ctx, &id)?;
     let filters = ctx.input.get("filters").cloned().unwrap_or(json!({}));
     let direction = text(&filters, "routeDirection")?;
     if direction
@@ -606,6 +605,7 @@ pub fn routes(ctx: &mut Ctx<'_>) -> Result<Value, Fault> {
     }
     let path = super::list(&filters, "asPath")?;
     let communities = super::list(&filters, "communities")?;
+    let v = find(ctx, &id)?;
     let mut all = Vec::new();
     for accepted in [true, false] {
         let way = if accepted { "accepted" } else { "advertised" };

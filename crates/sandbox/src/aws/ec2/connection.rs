@@ -234,17 +234,6 @@ pub fn create(ctx: &mut Ctx<'_>) -> Result<Xml, Fault> {
     }
     let cgw_id = ctx.need("CustomerGatewayId")?;
     let vgw_id = target(ctx)?;
-    let cgw = customer::find(ctx, &cgw_id)?;
-    let gateway = vgw::find(ctx, &vgw_id)?;
-    if gateway.state != Life::Available || cgw.state != Life::Available {
-        let (id, state) = if gateway.state == Life::Available {
-            (&cgw_id, cgw.state)
-        } else {
-            (&vgw_id, gateway.state)
-        };
-        return Err(Fault::state(format!("'{id}' is {}.", state.name())));
-    }
-    check_pair(gateway.asn, &cgw)?;
     check_vgw_options(ctx)?;
     let hidden = key_storage(ctx)?.unwrap_or(false);
     let tags = tags::specified(&ctx.params, "vpn-connection")?;
@@ -261,6 +250,17 @@ pub fn create(ctx: &mut Ctx<'_>) -> Result<Xml, Fault> {
             "A VPN connection has two tunnels: at most two TunnelOptions can be given.",
         ));
     }
+    let cgw = customer::find(ctx, &cgw_id)?;
+    let gateway = vgw::find(ctx, &vgw_id)?;
+    if gateway.state != Life::Available || cgw.state != Life::Available {
+        let (id, state) = if gateway.state == Life::Available {
+            (&cgw_id, cgw.state)
+        } else {
+            (&vgw_id, gateway.state)
+        };
+        return Err(Fault::state(format!("'{id}' is {}.", state.name())));
+    }
+    check_pair(gateway.asn, &cgw)?;
     let here: Vec<&Vpn> = ctx
         .state
         .aws
