@@ -30,6 +30,7 @@ pub enum Step {
     VifForgotten,
     ConnectionAvailable,
     ConnectionDeleted,
+    ConnectionForgotten,
     TestEnds,
 }
 
@@ -134,6 +135,18 @@ pub fn on_step(state: &mut State, id: &str, step: Step, op: Option<u64>) {
             if let Some(c) = state.aws.connections.get_mut(id) {
                 c.settle(now, |c| c.state = ConnectionState::Deleted);
             }
+            later(
+                state,
+                durations::VIF_LINGER,
+                Event::Dx {
+                    id: id.to_owned(),
+                    step: Step::ConnectionForgotten,
+                    op: None,
+                },
+            );
+        }
+        Step::ConnectionForgotten => {
+            state.aws.connections.remove(id);
         }
         Step::TestEnds => failover::time_over(state, id),
     }
