@@ -80,6 +80,9 @@ pub async fn reconcile<K: Managed>(
         return Ok(Requeue::await_change());
     }
     if !deleting && adopt_object(&api, &*object, &ctx, &key).await? {
+        let mut memo = ctx.memos.take(&key);
+        memo.born_here |= !object.finalizers().iter().any(|f| f == FINALIZER);
+        ctx.memos.put(&key, memo);
         return Ok(Requeue::await_change());
     }
     let now = Timestamp::now();
@@ -175,7 +178,7 @@ async fn step<K: Managed>(
         .collect();
     // Our finalizer is on it and nothing is recorded: a new object, or one whose status was lost (api.md §3).
     let wiped = object.common().is_none_or(|c| c.slots.is_empty())
-        && memo.wiped_possible(object.meta(), now);
+        && memo.wiped_possible();
     observed.amnesia_since = wiped.then(|| *memo.first_seen.get_or_insert(now));
     settle_locks(ctx, key, &prepared, &observed, memo, now);
     observed.held = ctx.locks.held();

@@ -4,7 +4,6 @@ use causeway_model::observe::Memo;
 use causeway_model::report::Rejection;
 use causeway_model::slot::SlotId;
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
@@ -26,21 +25,15 @@ pub struct ObjectMemo {
     pub last_rejection: Option<Rejection>,
     /// When this process first saw the object without any record.
     pub first_seen: Option<Timestamp>,
-    /// Whether this process has seen it brand new: then nothing was lost.
-    pub born_here: Option<bool>,
+    /// This process put the finalizer on it: before that nobody ordered anything.
+    pub born_here: bool,
 }
 
 impl ObjectMemo {
-    /// Whether records may have been lost: the object is older than a moment, and this process did not see its birth.
-    pub fn wiped_possible(&mut self, meta: &ObjectMeta, now: Timestamp) -> bool {
-        let born_here = *self.born_here.get_or_insert_with(|| {
-            let age = meta
-                .creation_timestamp
-                .as_ref()
-                .map(|t| now.duration_since(t.0));
-            age.is_none_or(|a| a.as_secs() < 30)
-        });
-        !born_here
+    /// Whether records may have been lost: our finalizer was on it when this process first saw it, so that an earlier
+    /// run may have ordered something.
+    pub fn wiped_possible(&self) -> bool {
+        !self.born_here
     }
 }
 

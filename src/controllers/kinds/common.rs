@@ -9,7 +9,7 @@ use causeway_api::azure::AzureAccount as ApiAzure;
 use causeway_api::common::{RouterRef, SecretKeyRef};
 use causeway_api::interconnect::HybridInterconnect;
 use causeway_api::megaport::MegaportAccount as ApiMegaport;
-use causeway_api::status::SlotPhase;
+use causeway_api::status::{CommonStatus, SlotPhase};
 use causeway_model::desired::SecretHandle;
 use causeway_model::report::Rejection;
 use causeway_model::spec::BgpOptions;
@@ -198,15 +198,39 @@ pub(super) fn parent_slot(parent: &HybridInterconnect, slot: &str) -> Option<Str
         .and_then(|s| s.id.clone())
 }
 
-pub(super) fn parent(
-    ctx: &Context,
-    namespace: &str,
-    name: &str,
-    field: &str,
-) -> Result<Arc<HybridInterconnect>, Rejection> {
-    ctx.interconnect(namespace, name).ok_or_else(|| {
-        no("ReferenceNotFound", format!("{field}: HybridInterconnect {name} does not exist in namespace {namespace}: create it, or correct the name"))
-    })
+/// Where a link looks up what belongs to an interconnect. While the link is being deleted, an interconnect that is gone
+/// (deleted with its links orphaned, say) must not strand what the link has: then its own status remembers the IDs.
+#[derive(Clone, Copy)]
+pub(super) struct Lookup<'a> {
+    pub ctx: &'a Context,
+    pub namespace: &'a str,
+    pub own: Option<&'a CommonStatus>,
+    pub deleting: bool,
+}
+
+impl Lookup<'_> {
+    /// The interconnect; `None` when it is gone and the link is on its way out too.
+    pub fn parent(&self, name: &str, field: &str) -> Result<Option<Arc<HybridInterconnect>>, Rejection> {
+        match self.ctx.interconnect(self.namespace, name) {
+            Some(found) => Ok(Some(found)),
+            None if self.deleting => Ok(None),
+            None => Err(no(
+                "ReferenceNotFound",
+                format!(
+                    "{field}: HybridInterconnect {name} does not exist in namespace {}: create it, or correct the name",
+                    self.namespace
+                ),
+            )),
+        }
+    }
+
+    /// The ID of a parent's slot, else what this link's status remembers of it under its own name.
+    pub fn slot(&self, parent: Option<&HybridInterconnect>, theirs: &str, own: &str) -> Option<String> {
+        parent.and_then(|p| parent_slot(p, theirs)).or_else(|| {
+            let slots = &self.own.filter(|_| self.deleting)?.slots;
+            slots.iter().find(|s| s.name == own)?.id.clone()
+        })
+    }
 }
 
 /// A router as a link sees it.
@@ -218,21 +242,35 @@ pub(super) struct ResolvedRouter {
     pub zone: Option<String>,
 }
 
+/// `own` is the name under which the link itself keeps the router among its slots.
 pub(super) fn router(
-    ctx: &Context,
-    namespace: &str,
+    lookup: Lookup<'_>,
     megaport: &MegaportEnv,
     reference: &RouterRef,
     field: &str,
+    own: &str,
 ) -> Result<ResolvedRouter, Rejection> {
+    let unknown = |uid: Option<String>, describe: String| ResolvedRouter {
+        uid,
+        describe,
+        asn: 0,
+        location_id: None,
+        zone: None,
+    };
     if let Some(r) = &reference.hybrid_interconnect {
-        let parent = parent(ctx, namespace, &r.name, field)?;
+        let describe = format!("router {} of HybridInterconnect {}", r.router, r.name);
+        let Some(parent) = lookup.parent(&r.name, field)? else {
+            return Ok(unknown(lookup.slot(None, "", own), describe));
+        };
         let entry = parent
             .spec
             .megaport
             .iter()
             .flat_map(|m| &m.routers)
             .find(|x| x.name == r.router);
+        if entry.is_none() && lookup.deleting {
+            return Ok(unknown(lookup.slot(Some(&parent), &format!("router-{}", r.router), own), describe));
+        }
         let Some(entry) = entry else {
             return Err(no(
                 "ReferenceNotFound",
@@ -242,12 +280,11 @@ pub(super) fn router(
                 ),
             ));
         };
-        let describe = format!("router {} of HybridInterconnect {}", r.router, r.name);
         if let Some(uid) = entry.reference.as_ref().map(|p| p.product_uid.clone()) {
-            return by_uid(megaport, &uid, describe, field);
+            return by_uid(lookup, megaport, &uid, describe, field);
         }
         return Ok(ResolvedRouter {
-            uid: parent_slot(&parent, &format!("router-{}", r.router)),
+            uid: lookup.slot(Some(&parent), &format!("router-{}", r.router), own),
             describe,
             asn: u32::try_from(entry.asn_or_default()).unwrap_or_default(),
             location_id: entry.location_id,
@@ -255,10 +292,11 @@ pub(super) fn router(
         });
     }
     let uid = reference.product_uid.clone().unwrap_or_default();
-    by_uid(megaport, &uid, format!("router {uid}"), field)
+    by_uid(lookup, megaport, &uid, format!("router {uid}"), field)
 }
 
 fn by_uid(
+    lookup: Lookup<'_>,
     megaport: &MegaportEnv,
     uid: &str,
     describe: String,
@@ -271,6 +309,15 @@ fn by_uid(
         ));
     }
     let Some(mcr) = megaport.snapshot.mcr(uid) else {
+        if lookup.deleting {
+            return Ok(ResolvedRouter {
+                uid: Some(uid.to_owned()),
+                describe,
+                asn: 0,
+                location_id: None,
+                zone: None,
+            });
+        }
         return Err(no(
             "ReferenceNotFound",
             format!(

@@ -127,13 +127,13 @@ async fn prepare(
     let megaport = common::megaport(ctx, &namespace, &spec.megaport, key, waker()).await?;
     let name = object.name_any();
     let settings = &spec.settings;
-    let router = common::router(
+    let lookup = common::Lookup {
         ctx,
-        &namespace,
-        &megaport,
-        &spec.router_ref,
-        "spec.routerRef",
-    )?;
+        namespace: &namespace,
+        own: object.common(),
+        deleting,
+    };
+    let router = common::router(lookup, &megaport, &spec.router_ref, "spec.routerRef", "router")?;
     let hosted_connection = settings.type_ == DirectConnectType::HostedConnection;
 
     let mut references: Vec<ResolvedReference> = object
@@ -214,14 +214,12 @@ async fn prepare(
         }
         (None, Some(r)) => {
             let (id, describe) = if let Some(hi) = &r.hybrid_interconnect {
-                let parent = common::parent(ctx, &namespace, &hi.name, "spec.gatewayRef")?;
+                let parent = lookup.parent(&hi.name, "spec.gatewayRef")?;
                 gateway_asn = parent
-                    .spec
-                    .aws
-                    .direct_connect_gateway
                     .as_ref()
+                    .and_then(|p| p.spec.aws.direct_connect_gateway.as_ref())
                     .map(|g| small(g.gateway.amazon_asn));
-                let id = common::parent_slot(&parent, "dxgw");
+                let id = lookup.slot(parent.as_deref(), "dxgw", "dxgw");
                 (
                     id,
                     format!("Direct Connect gateway of HybridInterconnect {}", hi.name),
@@ -385,15 +383,14 @@ fn association_vgw(
     };
     let r = &a.virtual_private_gateway_ref;
     if let Some(hi) = &r.hybrid_interconnect {
-        return Ok(common::parent_slot(
-            &*common::parent(
-                ctx,
-                namespace,
-                &hi.name,
-                "spec.association.virtualPrivateGatewayRef",
-            )?,
-            "vgw",
-        ));
+        let lookup = common::Lookup {
+            ctx,
+            namespace,
+            own: object.common(),
+            deleting: object.metadata.deletion_timestamp.is_some(),
+        };
+        let parent = lookup.parent(&hi.name, "spec.association.virtualPrivateGatewayRef")?;
+        return Ok(lookup.slot(parent.as_deref(), "vgw", "vgw"));
     }
     if let Some(id) = &r.id {
         return Ok(Some(id.clone()));

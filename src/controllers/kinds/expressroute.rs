@@ -134,6 +134,12 @@ async fn prepare(
     let name = object.name_any();
     let account = &spec.azure.account;
 
+    let lookup = common::Lookup {
+        ctx,
+        namespace: &namespace,
+        own: object.common(),
+        deleting,
+    };
     // The gateway: ours, or somebody's. Its virtual network decides the lock.
     let mut network = spec
         .azure
@@ -155,16 +161,14 @@ async fn prepare(
         }
         (None, Some(r)) => {
             let (id, describe) = if let Some(hi) = &r.hybrid_interconnect {
-                let parent = common::parent(ctx, &namespace, &hi.name, "spec.gatewayRef")?;
+                let parent = lookup.parent(&hi.name, "spec.gatewayRef")?;
                 network = network.or_else(|| {
-                    virtual_network_id(
-                        &parent.spec.azure.account,
-                        &parent.spec.azure.virtual_network_ref,
-                    )
-                    .map(ResourceId::new)
+                    let azure = &parent.as_ref()?.spec.azure;
+                    virtual_network_id(&azure.account, &azure.virtual_network_ref)
+                        .map(ResourceId::new)
                 });
                 (
-                    common::parent_slot(&parent, "er-gateway"),
+                    lookup.slot(parent.as_deref(), "er-gateway", "er-gateway"),
                     format!("ExpressRoute gateway of HybridInterconnect {}", hi.name),
                 )
             } else if let Some(id) = &r.id {
@@ -244,11 +248,12 @@ async fn prepare(
     let mut ports = Vec::new();
     for p in &spec.ports {
         let field = format!("spec.ports[{}].routerRef", p.name.as_str());
-        let router = common::router(ctx, &namespace, &megaport, &p.router_ref, &field)?;
         let port = match p.name {
             PortName::Primary => PeeringPort::Primary,
             PortName::Secondary => PeeringPort::Secondary,
         };
+        let own = format!("router-{}", port.lower());
+        let router = common::router(lookup, &megaport, &p.router_ref, &field, &own)?;
         let s = &p.settings;
         ports.push(Port {
             port,

@@ -217,14 +217,18 @@ async fn prepare(
     let r = &spec.virtual_private_gateway_ref;
     let mut vgw_asn = None;
     let vgw_id = if let Some(hi) = &r.hybrid_interconnect {
-        let parent = common::parent(ctx, &namespace, &hi.name, "spec.virtualPrivateGatewayRef")?;
+        let lookup = common::Lookup {
+            ctx,
+            namespace: &namespace,
+            own: object.common(),
+            deleting,
+        };
+        let parent = lookup.parent(&hi.name, "spec.virtualPrivateGatewayRef")?;
         vgw_asn = parent
-            .spec
-            .aws
-            .virtual_private_gateway
             .as_ref()
+            .and_then(|p| p.spec.aws.virtual_private_gateway.as_ref())
             .map(|g| small(g.amazon_asn));
-        common::parent_slot(&parent, "vgw")
+        lookup.slot(parent.as_deref(), "vgw", "vgw")
     } else if let Some(id) = &r.id {
         Some(id.clone())
     } else if let Some(n) = &r.name {
