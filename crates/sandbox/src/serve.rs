@@ -175,10 +175,16 @@ impl Server {
             tasks.push((name, tokio::spawn(server.serve(make))));
             handles.push(handle);
         }
-        let world = sandbox.raw(|s, _| describe::world(&s.world));
+        let endpoints = describe::endpoints(&ports, &dir);
+        let world = sandbox.raw(|s, _| {
+            // ARM's challenges name the authority that issues its tokens.
+            if let Some(authority) = endpoints["azureAuthority"].as_str() {
+                authority.clone_into(&mut s.world.azure.authority);
+            }
+            describe::world(&s.world)
+        });
         persist::write(&dir.join("world.json"), &pretty(&world))?;
         // Last: whoever waits for this file may call at once.
-        let endpoints = describe::endpoints(&ports, &dir);
         persist::write(&dir.join("endpoints.json"), &pretty(&endpoints))?;
         let saver = tokio::spawn(save_now_and_then(store.clone()));
         Ok(Self {

@@ -96,14 +96,14 @@ async fn an_expressroute_connection_needs_provider_peering_and_gateway() {
     );
 
     // Down again, in order.
-    assert_eq!(azure.delete(ER).await.code(), "VirtualNetworkGatewayInUse");
+    assert_eq!(azure.delete(ER).await.code(), "InUseVirtualNetworkGatewayCannotBeDeleted");
     assert_eq!(
         azure.delete(CIRCUIT).await.code(),
-        "ExpressRouteCircuitInUse"
+        "InUseExpressRouteCircuitCannotBeDeleted"
     );
     assert_eq!(
         azure.delete(PEERING).await.code(),
-        "ExpressRouteCircuitPeeringInUse"
+        "InUseExpressRouteCircuitPeeringCannotBeDeleted"
     );
     azure.remove(path).await;
     azure.remove(PEERING).await;
@@ -159,7 +159,7 @@ async fn connections_of_one_gateway_are_made_one_by_one() {
     azure.make("connections/c2", &ipsec("l2")).await;
     assert_eq!(
         azure.delete("localNetworkGateways/l1").await.code(),
-        "LocalNetworkGatewayInUse"
+        "InUseLocalNetworkGatewayCannotBeDeleted"
     );
     let deleting = azure.delete("connections/c1").await;
     assert_eq!(
@@ -566,7 +566,7 @@ async fn a_circuit_of_another_subscription_needs_an_authorization() {
     assert_eq!(used["properties"]["connectionResourceUri"], made["id"]);
     assert_eq!(
         azure.delete(&authorization).await.code(),
-        "AuthorizationInUse"
+        "InUseAuthorizationCannotBeDeleted"
     );
     azure.remove("connections/er").await;
     azure.remove(&authorization).await;

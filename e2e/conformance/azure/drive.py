@@ -609,12 +609,12 @@ class Life:
     def taken_down(self):
         net, group = self.net, self.group
         connections, circuits = net.virtual_network_gateway_connections, net.express_route_circuits
-        refused("VirtualNetworkGatewayInUse", lambda: net.virtual_network_gateways.begin_delete(group, "ergw"))
+        refused("InUseVirtualNetworkGatewayCannotBeDeleted", lambda: net.virtual_network_gateways.begin_delete(group, "ergw"))
         for i in range(2):
             for j in (1, 2):
                 connections.begin_delete(group, f"ipsec-{i}-{j}").result()
                 net.local_network_gateways.begin_delete(group, f"lng-{i}-{j}").result()
-        refused("ExpressRouteCircuitPeeringInUse", lambda: self.delete_peering())
+        refused("InUseExpressRouteCircuitPeeringCannotBeDeleted", lambda: self.delete_peering())
         connections.begin_delete(group, "er").result()
         self.delete_peering().result()
         self.megaport.cancel(self.vxc)

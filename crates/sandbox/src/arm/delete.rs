@@ -62,11 +62,11 @@ fn users(state: &State, r: &Resource) -> ArmResult<()> {
                 ));
             }
         }
-        // The codes of these three are not in public sources.
+        // The codes of these three are made after the pattern of the others; public sources do not name them.
         Kind::LocalNetworkGateway => {
             if let Some(user) = connections_using(state, "localNetworkGateway2", &id).first() {
                 return Err(in_use(
-                    "LocalNetworkGatewayInUse",
+                    "InUseLocalNetworkGatewayCannotBeDeleted",
                     &id,
                     user,
                     "Delete the connection first.",
@@ -76,7 +76,7 @@ fn users(state: &State, r: &Resource) -> ArmResult<()> {
         Kind::VirtualNetworkGateway => {
             if let Some(user) = connections_using(state, "virtualNetworkGateway1", &id).first() {
                 return Err(in_use(
-                    "VirtualNetworkGatewayInUse",
+                    "InUseVirtualNetworkGatewayCannotBeDeleted",
                     &id,
                     user,
                     "Delete its connections first.",
@@ -86,7 +86,7 @@ fn users(state: &State, r: &Resource) -> ArmResult<()> {
         Kind::Circuit => {
             if let Some(user) = circuit::connections(state, &id).first() {
                 return Err(in_use(
-                    "ExpressRouteCircuitInUse",
+                    "InUseExpressRouteCircuitCannotBeDeleted",
                     &id,
                     user,
                     "Delete the connection first.",
@@ -258,7 +258,7 @@ pub fn child(
         Child::Peering => {
             if let Some(user) = circuit::connections(state, &existing.id()).first() {
                 return Err(in_use(
-                    "ExpressRouteCircuitPeeringInUse",
+                    "InUseExpressRouteCircuitPeeringCannotBeDeleted",
                     &id,
                     user,
                     "Delete the connection first.",
@@ -284,7 +284,7 @@ pub fn child(
                 });
             if let Some(user) = user {
                 return Err(in_use(
-                    "AuthorizationInUse",
+                    "InUseAuthorizationCannotBeDeleted",
                     &id,
                     &user,
                     "Delete the connection first.",

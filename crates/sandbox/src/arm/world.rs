@@ -147,7 +147,7 @@ pub struct AzureWorld {
     pub causeway: AppCredential,
     /// People in the portal.
     pub human: AppCredential,
-    /// Named in `WWW-Authenticate` (azure.md §11); the token endpoint itself answers with the address it was asked on.
+    /// Named in `WWW-Authenticate` (azure.md §11); over sockets it is the authority that serves there.
     pub authority: String,
     /// Lifetime of access tokens in real seconds.
     pub token_lifetime_seconds: u64,
