@@ -96,7 +96,10 @@ async fn an_expressroute_connection_needs_provider_peering_and_gateway() {
     );
 
     // Down again, in order.
-    assert_eq!(azure.delete(ER).await.code(), "InUseVirtualNetworkGatewayCannotBeDeleted");
+    assert_eq!(
+        azure.delete(ER).await.code(),
+        "InUseVirtualNetworkGatewayCannotBeDeleted"
+    );
     assert_eq!(
         azure.delete(CIRCUIT).await.code(),
         "InUseExpressRouteCircuitCannotBeDeleted"
