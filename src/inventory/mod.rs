@@ -98,10 +98,15 @@ pub struct Pace {
 }
 
 impl Pace {
+    /// Divided by the time scale, but never so short that polling eats the machine: a list takes milliseconds of wall
+    /// time whatever the scale.
     pub fn scaled(scale: f64) -> Self {
+        let scaled = |secs: u64, floor: u64| {
+            Duration::from_secs(secs).div_f64(scale).max(Duration::from_millis(floor))
+        };
         Self {
-            calm: Duration::from_secs(15).div_f64(scale),
-            busy: Duration::from_secs(5).div_f64(scale),
+            calm: scaled(15, 100),
+            busy: scaled(5, 15),
         }
     }
 

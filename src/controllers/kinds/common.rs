@@ -49,6 +49,22 @@ pub(super) fn account_rejection(e: &AccountError) -> Rejection {
     }
 }
 
+/// Refuses what would otherwise be ordered a second time: an object that the spec asks to take over.
+///
+/// # Errors
+/// Names the first field that asks for it.
+pub(super) fn no_adoption<'a>(
+    fields: impl IntoIterator<Item = (String, Option<&'a String>)>,
+) -> Result<(), Rejection> {
+    match fields.into_iter().find_map(|(f, v)| Some((f, v?))) {
+        None => Ok(()),
+        Some((field, value)) => Err(no(
+            "AdoptionRefused",
+            format!("{field}: {value} can not be taken over by this version: refer to it instead, or leave the field out to have a new object made"),
+        )),
+    }
+}
+
 /// The empty environment of an object, to be filled with accounts.
 pub(super) fn env<K: ResourceExt>(object: &K, ctx: &Context, key: &str, now: Timestamp) -> Env {
     let owner = object

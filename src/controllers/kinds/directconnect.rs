@@ -120,6 +120,12 @@ async fn prepare(
     deleting: bool,
 ) -> Result<Prepared, Rejection> {
     let spec = &object.spec;
+    if !deleting {
+        common::no_adoption([
+            ("spec.adoptID".to_owned(), spec.settings.adopt_id.as_ref()),
+            ("spec.gateway.adoptID".to_owned(), spec.gateway.as_ref().and_then(|g| g.adopt_id.as_ref())),
+        ])?;
+    }
     let mut env = common::env(&**object, ctx, key, now);
     let namespace = env.namespace.clone();
     let waker = || ctx.waker(&**object);

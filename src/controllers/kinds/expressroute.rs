@@ -126,6 +126,21 @@ async fn prepare(
     deleting: bool,
 ) -> Result<Prepared, Rejection> {
     let spec = &object.spec;
+    if !deleting {
+        let of_circuit = spec.circuit.as_ref().and_then(|c| c.adopt_id.as_ref());
+        let of_gateway = spec.gateway.as_ref().and_then(|g| g.adopt_id.as_ref());
+        let ports = spec.ports.iter().map(|p| {
+            (format!("spec.ports[{}].adoptID", p.name.as_str()), p.settings.adopt_id.as_ref())
+        });
+        common::no_adoption(
+            [
+                ("spec.circuit.adoptID".to_owned(), of_circuit),
+                ("spec.gateway.adoptID".to_owned(), of_gateway),
+            ]
+            .into_iter()
+            .chain(ports),
+        )?;
+    }
     let mut env = common::env(&**object, ctx, key, now);
     let namespace = env.namespace.clone();
     let waker = || ctx.waker(&**object);

@@ -290,6 +290,9 @@ async fn prepare(
     deleting: bool,
 ) -> Result<Prepared, Rejection> {
     let spec = &object.spec;
+    if !deleting {
+        common::no_adoption(adoptions(object))?;
+    }
     let mut env = common::env(&**object, ctx, key, now);
     let namespace = env.namespace.clone();
     let waker = || ctx.waker(&**object);
@@ -532,6 +535,30 @@ async fn prepare(
         other_path_proven: None,
         health,
     })
+}
+
+/// Fields that ask to take something over.
+fn adoptions(object: &HybridInterconnect) -> Vec<(String, Option<&String>)> {
+    let s = &object.spec;
+    let er = s.azure.express_route_gateway.as_ref();
+    let vgw = s.aws.virtual_private_gateway.as_ref();
+    let dxgw = s.aws.direct_connect_gateway.as_ref();
+    let mut all = vec![
+        ("spec.azure.expressRouteGateway.adoptID".to_owned(), er.and_then(|g| g.adopt_id.as_ref())),
+        ("spec.aws.virtualPrivateGateway.adoptID".to_owned(), vgw.and_then(|g| g.adopt_id.as_ref())),
+        ("spec.aws.directConnectGateway.adoptID".to_owned(), dxgw.and_then(|g| g.gateway.adopt_id.as_ref())),
+    ];
+    for r in s.megaport.iter().flat_map(|m| &m.routers) {
+        all.push((format!("spec.megaport.routers[{}].adoptID", r.name), r.adopt_id.as_ref()));
+    }
+    for e in &s.express_routes {
+        all.push((format!("spec.expressRoutes[{}].adoptLink", e.name), e.adopt_link.as_ref()));
+    }
+    for e in &s.direct_connects {
+        all.push((format!("spec.directConnects[{}].adoptLink", e.name), e.adopt_link.as_ref()));
+    }
+    all.push(("spec.vpn.adoptLink".to_owned(), s.vpn.as_ref().and_then(|v| v.adopt_link.as_ref())));
+    all
 }
 
 async fn vpc(

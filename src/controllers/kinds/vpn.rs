@@ -138,6 +138,10 @@ async fn prepare(
     deleting: bool,
 ) -> Result<Prepared, Rejection> {
     let spec = &object.spec;
+    if !deleting {
+        let of_gateway = spec.gateway.as_ref().and_then(|g| g.adopt_id.as_ref());
+        common::no_adoption([("spec.gateway.adoptID".to_owned(), of_gateway)])?;
+    }
     let mut env = common::env(&**object, ctx, key, now);
     let namespace = env.namespace.clone();
     let waker = || ctx.waker(&**object);
