@@ -36,12 +36,28 @@ fn check(path: &Path, text: &str) {
     );
 }
 
+/// In `crds/` for kubectl, and as a copy in the chart, which can read only its own files.
 #[test]
 fn definitions_are_current() {
-    for crd in all_crds() {
-        check(
-            &repository().join("crds").join(crd_file_name(&crd)),
-            &crd_yaml(&crd).unwrap(),
+    for folder in ["crds", "charts/causeway/files/crds"] {
+        let folder = repository().join(folder);
+        let mut expected = Vec::new();
+        for crd in all_crds() {
+            check(&folder.join(crd_file_name(&crd)), &crd_yaml(&crd).unwrap());
+            expected.push(crd_file_name(&crd));
+        }
+        expected.sort();
+        let mut found: Vec<String> = std::fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .filter(|name| name != "kustomization.yaml")
+            .collect();
+        found.sort();
+        assert_eq!(
+            found,
+            expected,
+            "{}: remove what no kind has",
+            folder.display()
         );
     }
 }
