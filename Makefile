@@ -31,6 +31,10 @@ help: ## This text
 demo: controlplane ## The lab's whole life on this machine: apply, Ready, failover, delete, empty ledger
 	$(BIN)/demo --dir .demo --speed $(SPEED) $(if $(KEEP),--keep)
 
+.PHONY: demo-down
+demo-down: build ## End what `make demo KEEP=1` left running
+	$(BIN)/playground down --dir .demo
+
 .PHONY: test
 test: controlplane fmt-check lint deny-if-present ## Every test, generated files and style included; from a fresh machine
 	env -u CAUSEWAY_REGENERATE $(CARGO) test --workspace --locked --no-fail-fast $(TEST)

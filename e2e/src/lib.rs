@@ -4,6 +4,7 @@
 //! control plane's programs.
 
 pub mod controlplane;
+pub mod demo;
 pub mod playground;
 
 use tokio::signal::unix::{SignalKind, signal};

@@ -278,3 +278,38 @@ pub fn down(folder: &Path) -> Result<Vec<ProcessId>, PlaygroundError> {
     files::forget(folder)?;
     Ok(running)
 }
+
+/// Removes what an ended playground left in `folder` (data, certificates, logs), so that the next one begins anew. Other
+/// files there stay. Fails if one runs there.
+pub fn clear(folder: &Path) -> Result<(), PlaygroundError> {
+    let running = files::running(folder)?;
+    if !running.is_empty() {
+        let names = running.iter().map(|id| id.name.as_str());
+        return Err(PlaygroundError::Running {
+            folder: folder.to_owned(),
+            names: names.collect::<Vec<_>>().join(", "),
+        });
+    }
+    files::forget(folder)?;
+    for name in ["etcd", "pki", "logs", "sandbox", "kubectl-cache"] {
+        removed(&folder.join(name), fs::remove_dir_all)?;
+    }
+    for name in ["audit.log", "audit-policy.yaml", "kubeconfig"] {
+        removed(&folder.join(name), fs::remove_file)?;
+    }
+    Ok(())
+}
+
+fn removed<'a>(
+    path: &'a Path,
+    remove: impl FnOnce(&'a Path) -> io::Result<()>,
+) -> Result<(), PlaygroundError> {
+    match remove(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(PlaygroundError::File {
+            action: "cannot remove",
+            path: path.to_owned(),
+            source,
+        }),
+        _ => Ok(()),
+    }
+}
