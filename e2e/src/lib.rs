@@ -6,6 +6,7 @@
 pub mod controlplane;
 pub mod demo;
 pub mod playground;
+pub mod trial;
 
 use tokio::signal::unix::{SignalKind, signal};
 

@@ -1,84 +1,75 @@
-//! The lab's life through the binaries that ship: a real API server, the sandbox over HTTPS, the operator as a process.
-#![allow(clippy::unwrap_used, clippy::panic)] // a failed assumption is a failed test
+//! The lab's life through the binaries that ship: a real API server, the sandbox over HTTPS, the operator as a process
+//! that is killed (SIGKILL) at three random moments while it builds and at three while it takes down.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)] // a failed assumption is a failed test
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
-use causeway_api::HybridInterconnect;
-use causeway_e2e::controlplane::SharedControlPlane;
-use causeway_e2e::playground::Rig;
-use kube::api::{Api, DeleteParams, PostParams};
+use causeway_e2e::trial::Trial;
 use serde_json::Value;
 
-fn lab(namespace: &str) -> HybridInterconnect {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/samples/lab.yaml");
-    let text = std::fs::read_to_string(path).unwrap();
-    let mut lab: HybridInterconnect = serde_saphyr::from_str(&text).unwrap();
-    lab.metadata.namespace = Some(namespace.to_owned());
-    lab
-}
+/// SplitMix64: enough to choose moments, and the same on every machine.
+struct Random(u64);
 
-/// Looks until `done`, and fails early with the log if a process has ended.
-async fn until<F: Future<Output = bool>>(rig: &mut Rig, what: &str, done: impl Fn() -> F) {
-    let deadline = Instant::now() + Duration::from_mins(5);
-    while !done().await {
-        rig.check().unwrap();
-        assert!(
-            Instant::now() < deadline,
-            "not within five minutes: {what}; logs in {}",
-            rig.folder().display()
-        );
-        tokio::time::sleep(Duration::from_millis(250)).await;
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % limit
+    }
+
+    /// Three different counts of calls below `limit`, ascending, each with milliseconds to wait after it.
+    fn moments(&mut self, limit: u64) -> Vec<(u64, u64)> {
+        let mut chosen = BTreeMap::new();
+        while chosen.len() < 3 {
+            chosen.insert(self.below(limit), self.below(250));
+        }
+        chosen.into_iter().collect()
     }
 }
 
-fn condition(object: &Value, kind: &str) -> String {
-    let conditions = object["status"]["conditions"]
-        .as_array()
-        .into_iter()
-        .flatten();
-    conditions
-        .filter(|condition| condition["type"] == kind)
-        .map(|condition| condition["status"].as_str().unwrap_or_default().to_owned())
-        .collect()
+/// Kills and restarts the operator at the given moments, counted in mutating calls from `base`.
+async fn kill_at(trial: &mut Trial, what: &str, base: usize, moments: &[(u64, u64)]) {
+    for (calls, milliseconds) in moments {
+        let wanted = base + usize::try_from(*calls).unwrap();
+        trial
+            .until(&format!("{calls} calls of the {what}"), async |t| {
+                t.mutating().await >= wanted
+            })
+            .await;
+        tokio::time::sleep(Duration::from_millis(*milliseconds)).await;
+        trial.rig.kill_operator().unwrap();
+        trial.rig.start_operator().await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_lab_is_built_once_and_leaves_nothing_even_if_the_operator_is_killed_twice() {
-    let shared = SharedControlPlane::get().await;
-    let mut rig = Rig::for_test(shared, "life", 600.0).await.unwrap();
-    let client = shared.plane().client().await.unwrap();
-    let api = Api::<HybridInterconnect>::namespaced(client, rig.namespace());
-    let sandbox = rig.sandbox().clone();
-    let calls = async || sandbox.get::<Vec<Value>>("/calls").await.unwrap();
-    let mutating = async || {
-        calls()
-            .await
-            .iter()
-            .filter(|call| call["mutating"] == true)
-            .count()
+async fn the_lab_is_built_once_and_leaves_nothing_whenever_the_operator_is_killed() {
+    let seed = match std::env::var("CAUSEWAY_SEED") {
+        Ok(seed) => seed.parse().unwrap(),
+        Err(_) => SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap()
+            .as_millis() as u64,
     };
+    let mut random = Random(seed);
+    // The creation has about 30 mutating calls, the deletion about 25.
+    let (create, delete) = (random.moments(26), random.moments(20));
+    eprintln!(
+        "CAUSEWAY_SEED={seed}: killed after (calls, ms) {create:?} of the creation, {delete:?} of the deletion"
+    );
 
-    api.create(&PostParams::default(), &lab(rig.namespace()))
-        .await
-        .unwrap();
-    until(&mut rig, "the operator has begun to build", async || {
-        mutating().await > 4
-    })
-    .await;
-    rig.kill_operator().unwrap();
-    rig.start_operator().await.unwrap();
-    until(&mut rig, "everything is provisioned", async || {
-        let lab = serde_json::to_value(api.get("lab").await.unwrap()).unwrap();
-        condition(&lab, "Provisioned") == "True"
-    })
-    .await;
-    let live: Vec<Value> = sandbox.get("/live").await.unwrap();
-    let mut kinds = BTreeMap::<_, usize>::new();
-    let ledger: Vec<Value> = sandbox.get("/ledger").await.unwrap();
-    for product in &ledger {
-        *kinds.entry(product["kind"].as_str().unwrap()).or_default() += 1;
+    let mut trial = Trial::start("life", 600.0).await;
+    trial.create(&trial.document("lab.yaml")).await;
+    kill_at(&mut trial, "creation", 0, &create).await;
+    trial.until_all("Provisioned", 4).await;
+    let mut kinds = BTreeMap::<String, usize>::new();
+    let products = trial.products().await;
+    for product in &products {
+        let kind = product["kind"].as_str().unwrap().to_owned();
+        *kinds.entry(kind).or_default() += 1;
         assert!(
             product["endedAt"].is_null(),
             "ended before the deletion: {product}"
@@ -94,38 +85,16 @@ async fn the_lab_is_built_once_and_leaves_nothing_even_if_the_operator_is_killed
         ("vpnGateway", 1),
         ("vxc", 2),
     ];
-    assert_eq!(kinds, BTreeMap::from(expected), "{ledger:#?}");
-    assert!(live.len() > ledger.len(), "{live:#?}");
+    let expected = expected.map(|(kind, n)| (kind.to_owned(), n));
+    assert_eq!(kinds, BTreeMap::from(expected), "{products:#?}");
+    let live: Vec<Value> = trial.sandbox().get("/live").await.unwrap();
+    assert!(live.len() > products.len(), "{live:#?}");
 
-    let before = mutating().await;
-    api.delete("lab", &DeleteParams::default()).await.unwrap();
-    until(
-        &mut rig,
-        "the operator has begun to take down",
-        async || mutating().await > before + 2,
-    )
-    .await;
-    rig.kill_operator().unwrap();
-    rig.start_operator().await.unwrap();
-    until(&mut rig, "the object is gone", async || {
-        api.get_opt("lab").await.unwrap().is_none()
-    })
-    .await;
-
-    let live: Vec<Value> = sandbox.get("/live").await.unwrap();
-    assert_eq!(live, Vec::<Value>::new());
-    let after: Vec<Value> = sandbox.get("/ledger").await.unwrap();
-    assert_eq!(
-        after.len(),
-        ledger.len(),
-        "something was ordered during the deletion: {after:#?}"
-    );
-    for product in &after {
-        assert!(product["endedAt"].is_string(), "still paid for: {product}");
-    }
-    let diff: Value = sandbox.get("/diff").await.unwrap();
-    assert!(
-        diff.as_array().is_some_and(Vec::is_empty),
-        "the world's own objects were changed: {diff:#}"
-    );
+    let base = trial.mutating().await;
+    trial.delete("HybridInterconnect", "lab").await;
+    kill_at(&mut trial, "deletion", base, &delete).await;
+    trial.until_gone().await;
+    assert_eq!(trial.leftovers().await, Vec::<String>::new());
+    let after = trial.products().await.len();
+    assert_eq!(after, products.len(), "something was ordered during the deletion");
 }

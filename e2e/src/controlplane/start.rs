@@ -288,8 +288,14 @@ impl ControlPlane {
             "--filename",
             &path,
         ])
-        .await
-        .map(drop)
+        .await?;
+        // What kubectl learned of the API so far lacks the new kinds, and it would believe that for hours.
+        let _ = fs::remove_dir_all(self.kubectl_cache());
+        Ok(())
+    }
+
+    fn kubectl_cache(&self) -> PathBuf {
+        self.folder.join("kubectl-cache")
     }
 
     /// Runs kubectl as the administrator; answers its standard output.
@@ -302,7 +308,7 @@ impl ControlPlane {
             .args(arguments)
             .env("KUBECONFIG", self.kubeconfig())
             // No answers cached from another control plane on the same port.
-            .env("KUBECACHEDIR", self.folder.join("kubectl-cache"))
+            .env("KUBECACHEDIR", self.kubectl_cache())
             .kill_on_drop(true)
             .output()
             .await

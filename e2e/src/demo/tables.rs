@@ -85,6 +85,15 @@ fn routes(rows: &[RouteEntry]) -> String {
     table(&head, &rows)
 }
 
+/// The MCR's looking glass tells up and down as 1 and 0.
+fn state(word: &str) -> &str {
+    match word {
+        "1" => "up",
+        "0" => "down",
+        word => word,
+    }
+}
+
 fn sessions(rows: &[SessionEntry]) -> String {
     let rows: Vec<Vec<String>> = rows
         .iter()
@@ -93,7 +102,7 @@ fn sessions(rows: &[SessionEntry]) -> String {
                 s.peer.clone().unwrap_or_default(),
                 s.local.clone().unwrap_or_default(),
                 s.asn.map(|a| a.to_string()).unwrap_or_default(),
-                s.state.clone(),
+                state(&s.state).to_owned(),
                 s.prefixes_received
                     .map(|n| n.to_string())
                     .unwrap_or_default(),

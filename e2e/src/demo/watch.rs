@@ -266,7 +266,13 @@ fn slots(name: &str, object: &Object, before: Option<&Object>, lines: &mut Vec<S
             Some(message) => format!(": {}", cut(message, 80)),
             None => String::new(),
         };
-        lines.push(format!("{name:<14} {:<20} {word:<9} {what} {called}{why}", slot.name).trim_end().to_owned());
+        let what = format!("{what} {called}");
+        let line = format!(
+            "{name:<14} {:<20} {word:<9} {}{why}",
+            slot.name,
+            what.trim_end()
+        );
+        lines.push(line.trim_end().to_owned());
     }
     // Slots that leave the list have been read back as absent.
     for old in before.iter().flat_map(|b| &b.status.slots) {

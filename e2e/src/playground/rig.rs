@@ -5,6 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use super::sandbox::{self, SandboxClient};
 use super::{PlaygroundError, operator, secrets};
 use crate::controlplane::{ControlPlane, ProcessId, Processes, SharedControlPlane};
@@ -65,6 +67,25 @@ impl Rig {
         name: &str,
         speed: f64,
     ) -> Result<Self, PlaygroundError> {
+        Self::started_for_test(shared, name, speed, None).await
+    }
+
+    /// The same in another world than the lab's (docs/sandbox.md: the world file).
+    pub async fn for_test_in(
+        shared: &SharedControlPlane,
+        name: &str,
+        speed: f64,
+        world: &Value,
+    ) -> Result<Self, PlaygroundError> {
+        Self::started_for_test(shared, name, speed, Some(world)).await
+    }
+
+    async fn started_for_test(
+        shared: &SharedControlPlane,
+        name: &str,
+        speed: f64,
+        world: Option<&Value>,
+    ) -> Result<Self, PlaygroundError> {
         shared.install_crds().await;
         let namespace = shared.namespace(name).await.name;
         let folder = shared.plane().folder().join("rigs").join(&namespace);
@@ -76,11 +97,25 @@ impl Rig {
         ]
         .map(str::to_owned)
         .to_vec();
+        let world = match world {
+            None => None,
+            Some(world) => {
+                let path = folder.join("world-file.json");
+                std::fs::create_dir_all(&folder)
+                    .and_then(|()| std::fs::write(&path, world.to_string()))
+                    .map_err(|source| PlaygroundError::File {
+                        action: "cannot write",
+                        path: path.clone(),
+                        source,
+                    })?;
+                Some(path)
+            }
+        };
         let options = RigOptions {
             folder,
             namespace,
             speed,
-            world: None,
+            world,
             operator_kubeconfig: None,
             operator_arguments,
         };
