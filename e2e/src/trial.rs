@@ -42,8 +42,8 @@ pub fn document(name: &str, namespace: &str) -> Value {
     let path = sample(name);
     let text = std::fs::read_to_string(&path)
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let mut value: Value = serde_saphyr::from_str(&text)
-        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut value: Value =
+        serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     value["metadata"]["namespace"] = namespace.into();
     value
 }

@@ -67,28 +67,136 @@ fn cases() -> Vec<Case> {
     };
     let gcm = json!({"profile": "Custom", "custom": {"esp": {"encryption": "GCMAES256", "integrity": "GCMAES256", "pfsGroup": "None"}}});
     vec![
-        case("a reserved ASN for a router", vec![("/megaport/routers/0/asn", json!(65515))], Refused("this ASN is reserved")),
-        case("a reserved ASN for the virtual private gateway", vec![("/aws/virtualPrivateGateway/amazonASN", json!(65517))], Refused("ASNs 65515-65520 are Azure's own")),
-        case("an APIPA prefix outside Azure's range", vec![("/vpn/tunnels", tunnels("169.254.30.0/30"))], Refused("Azure speaks BGP over APIPA only in")),
-        case("a custom GCM profile without PFS", vec![("/vpn/ipsec", gcm)], Refused("GCM without PFS dies at the first rekey")),
-        case("a VPN gateway SKU that can no longer be created", vec![("/vpn/gateway/sku", json!("VpnGw2"))], Refused("Azure makes VPN gateways only with the SKUs VpnGw1AZ")),
-        case("a missing Secret (Azure)", vec![("/azure/credentialsSecretRef/name", json!("nowhere"))], NotAccepted("ReferenceNotFound", &["credentialsSecretRef", "nowhere"])),
-        case("a missing Secret (AWS)", vec![("/aws/credentialsSecretRef/name", json!("nowhere"))], NotAccepted("ReferenceNotFound", &["credentialsSecretRef", "nowhere"])),
-        case("a missing Secret (Megaport)", vec![("/megaport/credentialsSecretRef/name", json!("nowhere"))], NotAccepted("ReferenceNotFound", &["credentialsSecretRef", "nowhere"])),
-        case("a malformed Secret (Azure)", vec![("/azure/credentialsSecretRef/name", json!("azure-half"))], NotAccepted("CredentialsInvalid", &["azure-half", "clientSecret"])),
-        case("a malformed Secret (AWS)", vec![("/aws/credentialsSecretRef/name", json!("aws-half"))], NotAccepted("CredentialsInvalid", &["aws-half", "secretAccessKey"])),
-        case("a malformed Secret (Megaport)", vec![("/megaport/credentialsSecretRef/name", json!("megaport-half"))], NotAccepted("CredentialsInvalid", &["megaport-half", "secretKey"])),
-        case("wrong credentials (Azure)", vec![("/azure/credentialsSecretRef/name", json!("azure-wrong"))], NotAccepted("CredentialsInvalid", &["azure-wrong"])),
-        case("wrong credentials (AWS)", vec![("/aws/credentialsSecretRef/name", json!("aws-wrong"))], NotAccepted("CredentialsInvalid", &["aws-wrong"])),
-        case("wrong credentials (Megaport)", vec![("/megaport/credentialsSecretRef/name", json!("megaport-wrong"))], NotAccepted("CredentialsInvalid", &["megaport-wrong"])),
-        case("an unknown Megaport location", vec![("/megaport/routers/0/locationID", json!(99999))], NotAccepted("InvalidTopology", &["locationID", "99999"])),
-        case("a peering location that the catalogue lacks", vec![("/expressRoutes/0/circuit/peeringLocation", json!("Washington DC9"))], NotAccepted("InvalidTopology", &["peeringLocation", "Washington DC9", "Washington DC2"])),
-        case("a bandwidth that the catalogue lacks", vec![("/expressRoutes/0/circuit/bandwidthMbps", json!(60))], NotAccepted("InvalidTopology", &["bandwidthMbps", "60", "50"])),
-        change("another subscription", vec![], vec![("/azure/subscriptionID", json!("00000000-0000-4000-8000-000000000002"))], "subscriptionID cannot be changed from"),
-        change("another VPC", vec![], vec![("/aws/vpcRef/id", json!("vpc-0a1b2c3d4e5f60719"))], "vpcRef cannot be changed"),
-        change("an immutable field vanishes", vec![], vec![("/megaport/routers/0/asn", Value::Null)], "asn cannot be changed, added or removed"),
-        change("an immutable field appears", vec![("/megaport/routers/0/asn", Value::Null)], vec![("/megaport/routers/0/asn", json!(64600))], "asn cannot be changed, added or removed"),
-        change("the account vanishes", vec![("/aws/accountID", json!("111122223333"))], vec![("/aws/accountID", Value::Null)], "accountID cannot be changed or removed"),
+        case(
+            "a reserved ASN for a router",
+            vec![("/megaport/routers/0/asn", json!(65515))],
+            Refused("this ASN is reserved"),
+        ),
+        case(
+            "a reserved ASN for the virtual private gateway",
+            vec![("/aws/virtualPrivateGateway/amazonASN", json!(65517))],
+            Refused("ASNs 65515-65520 are Azure's own"),
+        ),
+        case(
+            "an APIPA prefix outside Azure's range",
+            vec![("/vpn/tunnels", tunnels("169.254.30.0/30"))],
+            Refused("Azure speaks BGP over APIPA only in"),
+        ),
+        case(
+            "a custom GCM profile without PFS",
+            vec![("/vpn/ipsec", gcm)],
+            Refused("GCM without PFS dies at the first rekey"),
+        ),
+        case(
+            "a VPN gateway SKU that can no longer be created",
+            vec![("/vpn/gateway/sku", json!("VpnGw2"))],
+            Refused("Azure makes VPN gateways only with the SKUs VpnGw1AZ"),
+        ),
+        case(
+            "a missing Secret (Azure)",
+            vec![("/azure/credentialsSecretRef/name", json!("nowhere"))],
+            NotAccepted("ReferenceNotFound", &["credentialsSecretRef", "nowhere"]),
+        ),
+        case(
+            "a missing Secret (AWS)",
+            vec![("/aws/credentialsSecretRef/name", json!("nowhere"))],
+            NotAccepted("ReferenceNotFound", &["credentialsSecretRef", "nowhere"]),
+        ),
+        case(
+            "a missing Secret (Megaport)",
+            vec![("/megaport/credentialsSecretRef/name", json!("nowhere"))],
+            NotAccepted("ReferenceNotFound", &["credentialsSecretRef", "nowhere"]),
+        ),
+        case(
+            "a malformed Secret (Azure)",
+            vec![("/azure/credentialsSecretRef/name", json!("azure-half"))],
+            NotAccepted("CredentialsInvalid", &["azure-half", "clientSecret"]),
+        ),
+        case(
+            "a malformed Secret (AWS)",
+            vec![("/aws/credentialsSecretRef/name", json!("aws-half"))],
+            NotAccepted("CredentialsInvalid", &["aws-half", "secretAccessKey"]),
+        ),
+        case(
+            "a malformed Secret (Megaport)",
+            vec![(
+                "/megaport/credentialsSecretRef/name",
+                json!("megaport-half"),
+            )],
+            NotAccepted("CredentialsInvalid", &["megaport-half", "secretKey"]),
+        ),
+        case(
+            "wrong credentials (Azure)",
+            vec![("/azure/credentialsSecretRef/name", json!("azure-wrong"))],
+            NotAccepted("CredentialsInvalid", &["azure-wrong"]),
+        ),
+        case(
+            "wrong credentials (AWS)",
+            vec![("/aws/credentialsSecretRef/name", json!("aws-wrong"))],
+            NotAccepted("CredentialsInvalid", &["aws-wrong"]),
+        ),
+        case(
+            "wrong credentials (Megaport)",
+            vec![(
+                "/megaport/credentialsSecretRef/name",
+                json!("megaport-wrong"),
+            )],
+            NotAccepted("CredentialsInvalid", &["megaport-wrong"]),
+        ),
+        case(
+            "an unknown Megaport location",
+            vec![("/megaport/routers/0/locationID", json!(99999))],
+            NotAccepted("InvalidTopology", &["locationID", "99999"]),
+        ),
+        case(
+            "a peering location that the catalogue lacks",
+            vec![(
+                "/expressRoutes/0/circuit/peeringLocation",
+                json!("Washington DC9"),
+            )],
+            NotAccepted(
+                "InvalidTopology",
+                &["peeringLocation", "Washington DC9", "Washington DC2"],
+            ),
+        ),
+        case(
+            "a bandwidth that the catalogue lacks",
+            vec![("/expressRoutes/0/circuit/bandwidthMbps", json!(60))],
+            NotAccepted("InvalidTopology", &["bandwidthMbps", "60", "50"]),
+        ),
+        change(
+            "another subscription",
+            vec![],
+            vec![(
+                "/azure/subscriptionID",
+                json!("00000000-0000-4000-8000-000000000002"),
+            )],
+            "subscriptionID cannot be changed from",
+        ),
+        change(
+            "another VPC",
+            vec![],
+            vec![("/aws/vpcRef/id", json!("vpc-0a1b2c3d4e5f60719"))],
+            "vpcRef cannot be changed",
+        ),
+        change(
+            "an immutable field vanishes",
+            vec![],
+            vec![("/megaport/routers/0/asn", Value::Null)],
+            "asn cannot be changed, added or removed",
+        ),
+        change(
+            "an immutable field appears",
+            vec![("/megaport/routers/0/asn", Value::Null)],
+            vec![("/megaport/routers/0/asn", json!(64600))],
+            "asn cannot be changed, added or removed",
+        ),
+        change(
+            "the account vanishes",
+            vec![("/aws/accountID", json!("111122223333"))],
+            vec![("/aws/accountID", Value::Null)],
+            "accountID cannot be changed or removed",
+        ),
     ]
 }
 
@@ -100,7 +208,9 @@ fn worlds() -> Vec<(Case, Value)> {
         edit(subnets.as_array_mut().unwrap());
     };
     let gateway = |list: &mut Vec<Value>| -> usize {
-        list.iter().position(|s| s["name"] == "GatewaySubnet").unwrap()
+        list.iter()
+            .position(|s| s["name"] == "GatewaySubnet")
+            .unwrap()
     };
 
     let mut overlapping = world();
@@ -123,10 +233,41 @@ fn worlds() -> Vec<(Case, Value)> {
         list[at]["networkSecurityGroup"] = json!("guard");
     });
     vec![
-        (case("overlapping prefixes of virtual network and VPC", vec![], NotAccepted("InvalidTopology", &["172.16.0.0/12", "172.16.0.0/16", "overlaps"])), overlapping),
-        (case("no GatewaySubnet", vec![], NotAccepted("InvalidTopology", &["vnet", "GatewaySubnet"])), without),
-        (case("a GatewaySubnet that is too small", vec![], NotAccepted("InvalidTopology", &["172.29.255.0/28", "/27"])), small),
-        (case("a GatewaySubnet with a network security group", vec![], NotAccepted("InvalidTopology", &["GatewaySubnet", "guard"])), guarded),
+        (
+            case(
+                "overlapping prefixes of virtual network and VPC",
+                vec![],
+                NotAccepted(
+                    "InvalidTopology",
+                    &["172.16.0.0/12", "172.16.0.0/16", "overlaps"],
+                ),
+            ),
+            overlapping,
+        ),
+        (
+            case(
+                "no GatewaySubnet",
+                vec![],
+                NotAccepted("InvalidTopology", &["vnet", "GatewaySubnet"]),
+            ),
+            without,
+        ),
+        (
+            case(
+                "a GatewaySubnet that is too small",
+                vec![],
+                NotAccepted("InvalidTopology", &["172.29.255.0/28", "/27"]),
+            ),
+            small,
+        ),
+        (
+            case(
+                "a GatewaySubnet with a network security group",
+                vec![],
+                NotAccepted("InvalidTopology", &["GatewaySubnet", "guard"]),
+            ),
+            guarded,
+        ),
     ]
 }
 
@@ -185,7 +326,10 @@ async fn judge(trial: &mut Trial, case: &Case) -> (String, String) {
     let message = condition["message"].as_str().unwrap();
     assert_eq!(condition["reason"], *reason, "{what}: {message}");
     for part in *parts {
-        assert!(message.contains(part), "{what}: {part:?} is missing: {message}");
+        assert!(
+            message.contains(part),
+            "{what}: {part:?} is missing: {message}"
+        );
     }
     let children = trial.seen().await.objects.len();
     assert_eq!(children, 1, "{what}: links were made");
@@ -314,13 +458,20 @@ async fn an_object_that_cannot_be_decoded_does_not_stop_the_others() {
     let strict = definitions.get(name).await.unwrap();
     let mut loose = serde_json::to_value(&strict).unwrap();
     let policy = loose
-        .pointer_mut("/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/driftPolicy")
+        .pointer_mut(
+            "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/driftPolicy",
+        )
         .unwrap();
     *policy = json!({"type": "string", "maxLength": 32});
     // The whole definition is replaced: applied, what others once set would stay.
     let put = async |definition: Value| {
         let mut definition: CustomResourceDefinition = serde_json::from_value(definition).unwrap();
-        let now = definitions.get(name).await.unwrap().metadata.resource_version;
+        let now = definitions
+            .get(name)
+            .await
+            .unwrap()
+            .metadata
+            .resource_version;
         definition.metadata.resource_version = now;
         definition.status = None;
         let put = PostParams::default();
@@ -354,16 +505,20 @@ async fn an_object_that_cannot_be_decoded_does_not_stop_the_others() {
         good["metadata"]["name"] = "good".into();
         trial.create(&good).await;
         trial
-            .until(&format!("a good object is accepted and built {round}"), async |t| {
-                let seen = t.seen().await;
-                let good = seen.objects.get("hi/good");
-                good.is_some_and(|o| o.is("Accepted")) && t.mutating().await > 0
-            })
+            .until(
+                &format!("a good object is accepted and built {round}"),
+                async |t| {
+                    let seen = t.seen().await;
+                    let good = seen.objects.get("hi/good");
+                    good.is_some_and(|o| o.is("Accepted")) && t.mutating().await > 0
+                },
+            )
             .await;
         trial.delete("HybridInterconnect", "good").await;
         trial
             .until("the good object is gone", async |t| {
-                t.get("HybridInterconnect", "good").await.is_none() && t.seen().await.objects.len() == 1
+                t.get("HybridInterconnect", "good").await.is_none()
+                    && t.seen().await.objects.len() == 1
             })
             .await;
     }
@@ -374,5 +529,13 @@ async fn an_object_that_cannot_be_decoded_does_not_stop_the_others() {
     );
     trial.delete("HybridInterconnect", "odd").await;
     trial.until_gone().await;
-    assert_eq!(trial.leftovers().await.iter().filter(|l| !l.starts_with("ordered")).count(), 0);
+    assert_eq!(
+        trial
+            .leftovers()
+            .await
+            .iter()
+            .filter(|l| !l.starts_with("ordered"))
+            .count(),
+        0
+    );
 }

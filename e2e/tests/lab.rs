@@ -90,7 +90,10 @@ async fn ratio(trial: &Trial, kind: &str, took: f64) -> f64 {
     let path = trial.ask(&format!("/critical-path?kind={kind}")).await;
     let least = path["seconds"].as_f64().unwrap();
     assert!(least > 600.0, "no critical path of {kind}: {path}");
-    eprintln!("{kind}: {took:.0} simulated seconds, critical path {least:.0}, ratio {:.2}", took / least);
+    eprintln!(
+        "{kind}: {took:.0} simulated seconds, critical path {least:.0}, ratio {:.2}",
+        took / least
+    );
     took / least
 }
 
@@ -104,14 +107,24 @@ async fn the_lab_lives_as_kubectl_shows_it() {
     let manifest = manifest(&lab.trial);
 
     let begun = lab.trial.now().await;
-    lab.kubectl(&["apply", "-f", &manifest.to_string_lossy()]).await;
+    lab.kubectl(&["apply", "-f", &manifest.to_string_lossy()])
+        .await;
     let waited = lab
-        .kubectl(&["wait", "--for=condition=Ready", "hybridinterconnect/lab", "--timeout=300s"])
+        .kubectl(&[
+            "wait",
+            "--for=condition=Ready",
+            "hybridinterconnect/lab",
+            "--timeout=300s",
+        ])
         .await;
     let took = seconds(begun, lab.trial.now().await);
     assert!(waited.contains("lab condition met"), "{waited}");
     let calls = lab.trial.calls().await;
-    eprintln!("{} calls until Ready:\n{}", calls.len(), by_operation(&calls));
+    eprintln!(
+        "{} calls until Ready:\n{}",
+        calls.len(),
+        by_operation(&calls)
+    );
     let create = ratio(&lab.trial, "create", took).await;
     lab.trial.until_all("Ready", 4).await;
     for condition in ["RoutesAsExpected", "Redundant"] {
@@ -132,7 +145,11 @@ async fn the_lab_lives_as_kubectl_shows_it() {
     lab.kubectl(&["delete", "hybridinterconnect", "lab"]).await;
     let took = seconds(begun, lab.trial.now().await);
     let calls = lab.calls_since(before).await;
-    eprintln!("{} calls of the deletion:\n{}", calls.len(), by_operation(&calls));
+    eprintln!(
+        "{} calls of the deletion:\n{}",
+        calls.len(),
+        by_operation(&calls)
+    );
     let delete = ratio(&lab.trial, "delete", took).await;
     lab.trial.until_gone().await;
     assert_eq!(lab.trial.leftovers().await, Vec::<String>::new());
@@ -177,11 +194,18 @@ async fn look(lab: &mut Lab) {
     let bgp: Vec<&str> = cells[4].split('/').collect();
     assert!(bgp[0] == bgp[1] && bgp[0] != "0", "{all}");
 
-    lab.kubectl(&["get", "hybridinterconnects", "-o", "wide"]).await;
+    lab.kubectl(&["get", "hybridinterconnects", "-o", "wide"])
+        .await;
     let described = lab
         .kubectl(&["describe", "hybridinterconnect", "lab"])
         .await;
-    for part in ["Active Path:", "ExpressRoute", "Conditions:", "Slots:", "Events:"] {
+    for part in [
+        "Active Path:",
+        "ExpressRoute",
+        "Conditions:",
+        "Slots:",
+        "Events:",
+    ] {
         assert!(described.contains(part), "{part} is missing: {described}");
     }
     lab.kubectl(&["describe", "routereport", "er-lab-er-main"])
@@ -332,7 +356,11 @@ fn page(printed: &[(String, String)], manifest: &Path) {
     );
     for (command, output) in printed {
         let command = command.replace(&*manifest, "config/samples/lab.yaml");
-        let output = output.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+        let output = output
+            .lines()
+            .map(str::trim_end)
+            .collect::<Vec<_>>()
+            .join("\n");
         let _ = write!(
             text,
             "\n```console\n$ {command} --namespace network\n{}\n```\n",
@@ -352,7 +380,13 @@ fn page(printed: &[(String, String)], manifest: &Path) {
     let explained = printed.iter().find(|(c, _)| c.contains("explain")).unwrap();
     assert!(
         kept.contains(
-            explained.1.lines().map(str::trim_end).collect::<Vec<_>>().join("\n").trim_end()
+            explained
+                .1
+                .lines()
+                .map(str::trim_end)
+                .collect::<Vec<_>>()
+                .join("\n")
+                .trim_end()
         ),
         "docs/kubectl.md is stale: {}",
         explained.0

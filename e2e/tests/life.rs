@@ -96,5 +96,9 @@ async fn the_lab_is_built_once_and_leaves_nothing_whenever_the_operator_is_kille
     trial.until_gone().await;
     assert_eq!(trial.leftovers().await, Vec::<String>::new());
     let after = trial.products().await.len();
-    assert_eq!(after, products.len(), "something was ordered during the deletion");
+    assert_eq!(
+        after,
+        products.len(),
+        "something was ordered during the deletion"
+    );
 }

@@ -244,7 +244,13 @@ async fn a_vpn_pair_works_alone() {
     let mut document = trial.document("vpnpair.yaml");
     document["spec"]["virtualPrivateGatewayRef"]["id"] = json!(gateway);
     let status = ready(&mut trial, &document).await;
-    for slot in ["pip-0", "pip-1", "vpn-gateway", "vpn-connection-0", "vpn-connection-1"] {
+    for slot in [
+        "pip-0",
+        "pip-1",
+        "vpn-gateway",
+        "vpn-connection-0",
+        "vpn-connection-1",
+    ] {
         assert_eq!(phase(&status, slot), "Ready", "{slot}: {status:#}");
     }
     gone(&mut trial, &document, &before).await;

@@ -41,7 +41,9 @@ async fn case(n: Option<usize>) -> (usize, Vec<String>) {
         None => trial.until_all("Provisioned", 4).await,
         Some(n) => {
             trial
-                .until(&format!("{n} mutating calls"), async |t| t.mutating().await >= n)
+                .until(&format!("{n} mutating calls"), async |t| {
+                    t.mutating().await >= n
+                })
                 .await;
         }
     }

@@ -58,7 +58,11 @@ async fn main() -> ExitCode {
         Err(error) => {
             let _ = writeln!(io::stderr(), "\ndemo failed: {error}");
             let logs = dir.join("logs");
-            let _ = writeln!(io::stderr(), "The logs of every process: {}", logs.display());
+            let _ = writeln!(
+                io::stderr(),
+                "The logs of every process: {}",
+                logs.display()
+            );
             ExitCode::FAILURE
         }
     }

@@ -143,11 +143,7 @@ pub fn of_tables(vantages: &[Vantage], state: State) -> Vec<Fact> {
     said.sort();
     let ibgp = VPN_GATEWAY.map(|hop| format!("IBgp {hop} 32768"));
     if normal {
-        let all = [
-            vec!["EBgp 172.29.255.4 32769".to_owned()],
-            ibgp.to_vec(),
-        ]
-        .concat();
+        let all = [vec!["EBgp 172.29.255.4 32769".to_owned()], ibgp.to_vec()].concat();
         facts.push(fact(
             "ExpressRoute gateway: 172.16.0.0/16 by EBgp (weight 32769) and twice by IBgp (32768)",
             said == all,
@@ -323,7 +319,11 @@ mod tests {
             facts.iter().filter(|f| !f.holds).count()
         };
         assert_eq!(bad(&good, &[], json!([])), 0);
-        let twice = [good.clone(), vec![json!({"kind": "mcr", "endedAt": "then"})]].concat();
+        let twice = [
+            good.clone(),
+            vec![json!({"kind": "mcr", "endedAt": "then"})],
+        ]
+        .concat();
         assert_eq!(bad(&twice, &[], json!([])), 1);
         let mut open = good.clone();
         open[0]["endedAt"] = Value::Null;

@@ -192,19 +192,19 @@ impl Demo {
         api.create(&PostParams::default(), manifest).await?;
         let begun = now(&self.sandbox).await?;
         self.until("the interconnect is Ready", |seen, _| {
-            seen.objects.get(INTERCONNECT).is_some_and(|o| o.is("Ready"))
+            seen.objects
+                .get(INTERCONNECT)
+                .is_some_and(|o| o.is("Ready"))
                 && seen.objects.len() == 4
                 && seen.objects.values().all(|o| o.is("Ready"))
         })
         .await?;
         let took = between(begun, now(&self.sandbox).await?);
         let path: Value = self.sandbox.get("/critical-path?kind=create").await?;
-        self.speak(
-            &format!(
-                "Ready after {}",
-                self.against_critical_path(took, &path)
-            ),
-        )
+        self.speak(&format!(
+            "Ready after {}",
+            self.against_critical_path(took, &path)
+        ))
         .await?;
         self.kubectl(&["get", "causeway", "--namespace", NAMESPACE])
             .await
@@ -252,7 +252,8 @@ impl Demo {
         self.until("everything is as before", |seen, vantages| {
             let object = seen.objects.get(INTERCONNECT);
             over(seen, "ExpressRoute")
-                && object.is_some_and(|o| o.is("Ready") && o.is("RoutesAsExpected") && o.is("Redundant"))
+                && object
+                    .is_some_and(|o| o.is("Ready") && o.is("RoutesAsExpected") && o.is("Redundant"))
                 && settled(vantages, State::Normal)
         })
         .await?;
@@ -410,7 +411,8 @@ impl Demo {
     async fn kubectl(&self, arguments: &[&str]) -> Result<(), DemoError> {
         let text = self.playground.plane().kubectl(arguments).await?;
         self.say.plain("");
-        self.say.block(&format!("$ kubectl {}", arguments.join(" ")));
+        self.say
+            .block(&format!("$ kubectl {}", arguments.join(" ")));
         self.say.block(&text);
         Ok(())
     }

@@ -112,6 +112,9 @@ mod tests {
             [of(40), of(720), of(7500)].map(roughly),
             ["40 s", "12 min", "2 h 05 min"]
         );
-        assert_eq!((cut("abcdef", 4), cut("abcd", 4)), ("abc…".into(), "abcd".into()));
+        assert_eq!(
+            (cut("abcdef", 4), cut("abcd", 4)),
+            ("abc…".into(), "abcd".into())
+        );
     }
 }

@@ -172,9 +172,10 @@ pub fn vantages(reports: &[RouteReport]) -> Vec<Vantage> {
     {
         // A circuit and a VPN connection have several.
         let twin = match vantage.kind {
-            VantageKind::CircuitPort | VantageKind::VpnTunnel => {
-                vantage.name.rsplit_once("circuit-").map_or(&*vantage.name, |(_, port)| port)
-            }
+            VantageKind::CircuitPort | VantageKind::VpnTunnel => vantage
+                .name
+                .rsplit_once("circuit-")
+                .map_or(&*vantage.name, |(_, port)| port),
             _ => "",
         };
         if seen.insert((vantage.kind, vantage.object.clone(), twin.to_owned())) {
