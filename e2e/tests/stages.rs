@@ -5,10 +5,11 @@
 //! do that are under way at that moment.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)] // a failed assumption is a failed test
 
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use causeway_e2e::trial::Trial;
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use serde_json::{Value, json};
 
 const SPEED: f64 = 1200.0;
@@ -74,8 +75,8 @@ async fn the_lab_can_be_deleted_after_every_call_of_its_creation() {
             return (n, None);
         }
         // A case that panics is a wrong case, not the end of the others.
-        let result = tokio::spawn(case(Some(n))).await;
-        (n, Some(result.map_err(|error| error.to_string())))
+        let result = AssertUnwindSafe(case(Some(n))).catch_unwind().await;
+        (n, Some(result.map_err(|_| "see above".to_owned())))
     });
     let results: Vec<_> = runs.buffer_unordered(AT_ONCE).collect().await;
     let mut ran = 1;
