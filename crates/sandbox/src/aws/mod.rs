@@ -2,6 +2,10 @@
 //! credential scope of the signature. May read the network only through `net` and other providers not at all, except
 //! that `ec2::vpn_status` asks ARM's view which policy the far end of a tunnel has.
 //!
+//! Left out: transit gateways and everything on them, static VPN routes, association proposals of other accounts,
+//! public and transit VIFs beyond their listing, BGP peers added to a VIF, dedicated connections and LAGs, rights of IAM,
+//! CloudWatch. A bandwidth of a hosted VIF is Megaport's limit and not seen here.
+//!
 //! The facts are in aws.md; comments name its sections.
 
 use crate::net::view::AwsView;

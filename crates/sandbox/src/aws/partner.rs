@@ -6,7 +6,7 @@ use crate::ops::OpKind;
 use crate::state::State;
 
 /// A hosted virtual interface as the partner allocates it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct HostedVif {
     pub owner_account: String,
     pub name: String,
@@ -22,6 +22,17 @@ pub struct HostedVif {
     /// CIDR text such as `169.254.50.217/30`; empty lets Amazon choose both addresses.
     pub amazon_address: String,
     pub customer_address: String,
+}
+
+impl std::fmt::Debug for HostedVif {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HostedVif")
+            .field("owner_account", &self.owner_account)
+            .field("name", &self.name)
+            .field("vlan", &self.vlan)
+            .field("auth_key", &"***")
+            .finish_non_exhaustive()
+    }
 }
 
 /// Allocates a VIF, which appears as `confirming`; answers its ID.

@@ -5,6 +5,8 @@ mod association;
 mod connection;
 mod failover;
 mod gateway;
+mod own_vif;
+mod routes;
 mod steps;
 mod tags;
 mod vif;
@@ -13,9 +15,10 @@ use super::visible_at;
 use crate::state::State;
 use crate::time::SimTime;
 use crate::wire::{Call, Provider, Req, Res};
+pub(super) use own_vif::auto_addresses;
 use serde_json::{Value, json};
 pub use steps::{Step, on_step};
-pub(super) use vif::{auto_addresses, release as release_vif};
+pub(super) use vif::release as release_vif;
 pub use vif::{bgp_up, shown_state};
 
 const TARGET: &str = "OvertureService.";
@@ -27,10 +30,10 @@ type Run = fn(&mut Ctx<'_>) -> Result<Value, Fault>;
 const OPERATIONS: &[(&str, Run)] = &[
     ("DescribeVirtualInterfaces", vif::describe),
     ("ConfirmPrivateVirtualInterface", vif::confirm),
-    ("CreatePrivateVirtualInterface", vif::create),
+    ("CreatePrivateVirtualInterface", own_vif::create),
     ("UpdateVirtualInterfaceAttributes", vif::update),
     ("DeleteVirtualInterface", vif::delete),
-    ("ListVirtualInterfaceRoutes", vif::routes),
+    ("ListVirtualInterfaceRoutes", routes::list_routes),
     ("DescribeConnections", connection::describe),
     ("ConfirmConnection", connection::confirm),
     ("DescribeLocations", connection::locations),

@@ -1,17 +1,14 @@
 //! Private virtual interfaces: hosted ones that a partner allocates and the account confirms once and for good, and
 //! ones on a hosted connection (aws.md §1.2, §1.3, §1.6, §1.8).
 
-use super::{Ctx, Fault, Step, boolean, gateway, int, need, new_id, paged, tags, text};
-use crate::aws::objects::{ConnectionState, Life, Vif, VifState};
+use super::{Ctx, Fault, Step, boolean, gateway, paged, tags, text};
+use crate::aws::objects::{Life, Vif, VifState};
 use crate::aws::xml::Xml;
 use crate::aws::{Event, Lagged, Work, begin, durations, later};
 use crate::net;
 use crate::ops::OpKind;
-use crate::rng::Rng;
 use crate::state::State;
-use ipnet::Ipv4Net;
 use serde_json::{Value, json};
-use std::net::Ipv4Addr;
 
 /// Whether the BGP session of a VIF is up.
 pub fn bgp_up(state: &State, v: &Vif) -> bool {
@@ -169,7 +166,7 @@ pub fn describe(ctx: &mut Ctx<'_>) -> Result<Value, Fault> {
 }
 
 /// Exactly one gateway, which must be ready; answers (DXGW, VGW).
-fn target(ctx: &Ctx<'_>, input: &Value) -> Result<(Option<String>, Option<String>), Fault> {
+pub fn target(ctx: &Ctx<'_>, input: &Value) -> Result<(Option<String>, Option<String>), Fault> {
     match (
         text(input, "directConnectGatewayId")?,
         text(input, "virtualGatewayId")?,
@@ -260,14 +257,14 @@ pub fn confirm(ctx: &mut Ctx<'_>) -> Result<Value, Fault> {
 }
 
 /// Notes on the gateway that the VIF hangs on it.
-fn hold(state: &mut State, dxgw: Option<&str>, vif: &str) {
+pub fn hold(state: &mut State, dxgw: Option<&str>, vif: &str) {
     let now = state.now;
     if let Some(g) = dxgw.and_then(|id| state.aws.dxgws.get_mut(id)) {
         g.settle(now, |g| g.held.push(vif.to_owned()));
     }
 }
 
-fn check_name(name: &str) -> Result<(), Fault> {
+pub fn check_name(name: &str) -> Result<(), Fault> {
     let ok = (1..=100).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     ok.then_some(()).ok_or_else(|| {
@@ -277,7 +274,7 @@ fn check_name(name: &str) -> Result<(), Fault> {
     })
 }
 
-fn check_mtu(mtu: i64) -> Result<u32, Fault> {
+pub fn check_mtu(mtu: i64) -> Result<u32, Fault> {
     match mtu {
         1500 => Ok(1500),
         8500 => Ok(8500),
@@ -285,163 +282,6 @@ fn check_mtu(mtu: i64) -> Result<u32, Fault> {
             "{other} is not a valid MTU: 1500 or 8500"
         ))),
     }
-}
-
-/// A link network of Amazon's choice: (Amazon's address, the customer's).
-pub fn auto_addresses(rng: &mut Rng) -> (Ipv4Net, Ipv4Net) {
-    let base = u32::from(Ipv4Addr::new(169, 254, 240, 0)) + (rng.below(1024) as u32) * 4;
-    let host = |n: u32| {
-        Ipv4Net::new(Ipv4Addr::from(base + n), 30)
-            .unwrap_or_else(|_| Ipv4Net::from(Ipv4Addr::from(base + n)))
-    };
-    (host(1), host(2))
-}
-
-/// On a hosted connection of one's own; exactly one VIF fits on it (aws.md §1.3).
-pub fn create(ctx: &mut Ctx<'_>) -> Result<Value, Fault> {
-    let connection = ctx.need("connectionId")?;
-    let input = ctx
-        .input
-        .get("newPrivateVirtualInterface")
-        .cloned()
-        .unwrap_or_default();
-    if !input.is_object() {
-        return Err(Fault::client(
-            "The parameter newPrivateVirtualInterface is required",
-        ));
-    }
-    let name = need(&input, "virtualInterfaceName")?;
-    check_name(&name)?;
-    let vlan =
-        int(&input, "vlan")?.ok_or_else(|| Fault::client("The parameter vlan is required"))?;
-    let asn = match (int(&input, "asnLong")?, int(&input, "asn")?) {
-        (Some(n), _) if (1..=4_294_967_294).contains(&n) => u32::try_from(n).unwrap_or(u32::MAX),
-        (None, Some(n)) if (1..=65534).contains(&n) => u32::try_from(n).unwrap_or(u32::MAX),
-        (None, None) => return Err(Fault::client("One of asn and asnLong is required")),
-        _ => {
-            return Err(Fault::client(
-                "The ASN is not valid; a 4-byte one goes into asnLong",
-            ));
-        }
-    };
-    let mtu = int(&input, "mtu")?.map_or(Ok(1500), check_mtu)?;
-    let auth_key = match text(&input, "authKey")? {
-        Some(k) if !(6..=80).contains(&k.len()) => {
-            return Err(Fault::client("The authKey must have 6 to 80 characters"));
-        }
-        Some(k) => k,
-        None => ctx.state.rng.hex(24),
-    };
-    if text(&input, "addressFamily")?.is_some_and(|f| f != "ipv4") {
-        return Err(Fault::client(
-            "Only the address family ipv4 is available on this connection",
-        ));
-    }
-    let addresses = (
-        text(&input, "amazonAddress")?,
-        text(&input, "customerAddress")?,
-    );
-    let address = |t: &str| {
-        t.parse::<Ipv4Net>().map_err(|_| {
-            Fault::client(format!(
-                "{t} is not a valid address: CIDR notation is needed"
-            ))
-        })
-    };
-    let (amazon_address, customer_address) = match addresses {
-        (Some(a), Some(c)) => {
-            let (a, c) = (address(&a)?, address(&c)?);
-            if a.trunc() != c.trunc() || a == c {
-                return Err(Fault::client(
-                    "amazonAddress and customerAddress must be two addresses of one network",
-                ));
-            }
-            (a, c)
-        }
-        (None, None) => auto_addresses(&mut ctx.state.rng),
-        _ => {
-            return Err(Fault::client(
-                "amazonAddress and customerAddress must be given together",
-            ));
-        }
-    };
-    let tags = tags::read(&input)?;
-    let con = super::connection::find(ctx, &connection)?;
-    if con.state != ConnectionState::Available {
-        return Err(Fault::client(format!(
-            "Connection {connection} is not in the available state"
-        )));
-    }
-    if vlan != i64::from(con.vlan) {
-        return Err(Fault::client(format!(
-            "The VLAN of connection {connection} is {}",
-            con.vlan
-        )));
-    }
-    let taken = ctx.state.aws.vifs.values().map(Lagged::get).any(|v| {
-        v.connection == connection && !matches!(v.state, VifState::Deleted | VifState::Rejected)
-    });
-    if taken {
-        return Err(Fault::client(format!(
-            "Connection {connection} already has a virtual interface"
-        )));
-    }
-    let (dxgw, vgw) = target(ctx, &input)?;
-    let names: Vec<String> = [connection.clone()]
-        .into_iter()
-        .chain(dxgw.clone())
-        .chain(vgw.clone())
-        .collect();
-    let id = new_id(ctx.state, "dxvif");
-    let peer = new_id(ctx.state, "dxpeer");
-    let v = Vif {
-        id: id.clone(),
-        owner: ctx.account(),
-        name,
-        kind: "private".into(),
-        region: ctx.region.to_owned(),
-        location: con.location.clone(),
-        connection,
-        hosted: false,
-        vlan: con.vlan,
-        asn,
-        amazon_asn: None,
-        auth_key,
-        amazon_address,
-        customer_address,
-        mtu,
-        site_link: boolean(&input, "enableSiteLink")?.unwrap_or(false) && dxgw.is_some(),
-        state: VifState::Pending,
-        dxgw,
-        vgw,
-        peer,
-        device: con.device.clone(),
-        available_without_bgp: ctx.state.rng.below(2) == 1,
-        tags,
-    };
-    hold(ctx.state, v.dxgw.as_deref(), &id);
-    let visible = ctx.visible_at();
-    let answer = print(ctx.state, &v);
-    ctx.state
-        .aws
-        .vifs
-        .insert(id.clone(), Lagged::new(v, visible));
-    begin(
-        ctx.state,
-        &Work {
-            operation: "CreatePrivateVirtualInterface",
-            resource: &id,
-            kind: OpKind::Create,
-            duration: durations::VIF_CREATE,
-            names: &names,
-        },
-        |op| Event::Dx {
-            id: id.clone(),
-            step: Step::VifProvisioned,
-            op: Some(op),
-        },
-    );
-    Ok(answer)
 }
 
 pub fn update(ctx: &mut Ctx<'_>) -> Result<Value, Fault> {
@@ -580,62 +420,4 @@ pub fn deleted(state: &mut State, id: &str) {
         v.settle(now, |v| v.state = VifState::Deleted);
     }
     forget_later(state, id);
-}
-
-/// What the session carries, either way (aws.md §1.8).
-pub fn routes(ctx: &mut Ctx<'_>) -> Result<Value, Fault> {
-    let id = ctx.need("virtualInterfaceId")?;
-    let filters = ctx.input.get("filters").cloned().unwrap_or(json!({}));
-    let direction = text(&filters, "routeDirection")?;
-    if direction
-        .as_ref()
-        .is_some_and(|d| d != "accepted" && d != "advertised")
-    {
-        return Err(Fault::client(
-            "routeDirection must be accepted or advertised",
-        ));
-    }
-    let family = text(&filters, "addressFamily")?;
-    let wanted = super::list(&filters, "cidrs")?;
-    if wanted
-        .as_ref()
-        .is_some_and(|w| w.is_empty() || w.len() > 10)
-    {
-        return Err(Fault::client("cidrs must have 1 to 10 entries"));
-    }
-    let path = super::list(&filters, "asPath")?;
-    let communities = super::list(&filters, "communities")?;
-    let v = find(ctx, &id)?;
-    let mut all = Vec::new();
-    for accepted in [true, false] {
-        let way = if accepted { "accepted" } else { "advertised" };
-        if direction.as_ref().is_some_and(|d| d != way) || family.as_deref() == Some("ipv6") {
-            continue;
-        }
-        for row in net::vif_routes(ctx.state, &v.id, accepted) {
-            let cidr = row.prefix.to_string();
-            let fits = wanted
-                .as_ref()
-                .is_none_or(|w| w.iter().any(|c| c == cidr.as_str()))
-                && path.as_ref().is_none_or(|p| {
-                    p.iter()
-                        .map(Value::as_u64)
-                        .eq(row.as_path.iter().map(|a| Some(u64::from(*a))))
-                })
-                && communities.as_ref().is_none_or(Vec::is_empty);
-            if fits {
-                all.push(json!({
-                    "cidr": cidr,
-                    "routeDirection": way,
-                    "addressFamily": "ipv4",
-                    "asPath": [{"pathType": "seq", "path": row.as_path}],
-                    "communities": [],
-                    "awsLogicalDeviceId": v.device,
-                }));
-            }
-        }
-    }
-    let mut out = paged("routes", ctx.page(all)?);
-    out["virtualInterfaceId"] = json!(id);
-    Ok(out)
 }

@@ -1,5 +1,6 @@
 //! The EC2 API (Query protocol, version 2016-11-15): dispatch, envelopes and the checks that all operations share.
 
+mod change;
 mod connection;
 mod customer;
 mod fault;
@@ -20,7 +21,7 @@ use super::xml::{Xml, escape};
 use crate::state::State;
 use crate::time::SimTime;
 use crate::wire::{Call, Provider, Req, Res};
-pub use connection::{outside_addresses, replace_tunnel};
+pub use change::{outside_addresses, replace_tunnel};
 use fault::Fault;
 use params::Params;
 pub use steps::{Step, on_step};
@@ -116,6 +117,12 @@ pub fn name(req: &Req) -> Call {
 
 /// EC2's error envelope (aws.md §6.1).
 pub fn error(status: u16, code: &str, message: &str, request_id: &str) -> Res {
+    // What is refused before it is handled has no place in the call log yet, but every answer has an ID.
+    let request_id = if request_id.is_empty() {
+        "00000000-0000-4000-8000-0000000000e0"
+    } else {
+        request_id
+    };
     let body = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error><Code>{}</Code><Message>{}</Message></Error></Errors><RequestID>{request_id}</RequestID></Response>",
         escape(code),

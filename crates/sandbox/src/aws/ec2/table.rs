@@ -2,7 +2,7 @@
 //! a number).
 
 use super::fault::Fault;
-use super::{Ctx, connection, customer, tags, vgw, vpc, vpn_status};
+use super::{Ctx, change, connection, customer, tags, vgw, vpc, vpn_status};
 use crate::aws::xml::Xml;
 
 /// An operation of the API.
@@ -186,7 +186,7 @@ const OPERATIONS: &[Operation] = &[
     ),
     op!(
         "ModifyVpnConnection",
-        connection::modify_target,
+        change::modify_target,
         &[
             "VpnConnectionId",
             "CustomerGatewayId",
@@ -196,7 +196,7 @@ const OPERATIONS: &[Operation] = &[
     ),
     op!(
         "ModifyVpnConnectionOptions",
-        connection::modify_options,
+        change::modify_options,
         &[
             "VpnConnectionId",
             "LocalIpv4NetworkCidr",
@@ -208,14 +208,14 @@ const OPERATIONS: &[Operation] = &[
     ),
     op!(
         "ModifyVpnTunnelOptions",
-        connection::modify_tunnel,
+        change::modify_tunnel,
         TUNNEL,
         tunnel_options!("TunnelOptions."),
         &["SkipTunnelReplacement", "PreSharedKeyStorage"]
     ),
     op!(
         "ReplaceVpnTunnel",
-        connection::replace,
+        change::replace,
         TUNNEL,
         &["ApplyPendingMaintenance"]
     ),
