@@ -12,6 +12,7 @@ use super::{Managed, Prepared};
 use crate::clients::azure::{OperationStatus, ResourceId};
 use crate::inventory::{Parts, aws, azure};
 use causeway_api::{FINALIZER, OWNER_ID_ANNOTATION};
+use causeway_model::desired::Desired;
 use causeway_model::intent::{CloudError, Intent, Sent};
 use causeway_model::observe::{Failure, Observed, Record, Seen, State};
 use causeway_model::plan::{self, Action, Input, Mode, Plan, Why};
@@ -617,6 +618,10 @@ async fn act<K: Managed>(
     let mut touched: Vec<Class> = Vec::new();
     for ((action, slot, holder), result) in actions.into_iter().zip(results) {
         touched.push(slot.class);
+        // What was read of the Secret before this call is no longer so.
+        if let Desired::KeysSecret { name, .. } = &slot.desired {
+            ctx.secrets.forget(&namespace, name);
+        }
         let m = memo.slots.entry(slot.id.clone()).or_default();
         match result {
             Ok(done) => {
