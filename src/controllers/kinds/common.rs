@@ -110,7 +110,7 @@ pub(super) async fn azure(
         if error.is_auth() {
             return Err(no(
                 "CredentialsInvalid",
-                format!("spec.azure.credentialsSecretRef: {error}"),
+                format!("{}: {error}", credentials("azure", secret)),
             ));
         }
         if error.is_not_found() {
@@ -132,6 +132,14 @@ pub(super) async fn azure(
         tags: spec.tags.clone(),
         virtual_network: None,
     })
+}
+
+/// The field and the Secret to correct, where a provider refuses credentials.
+fn credentials(provider: &str, secret: Option<&str>) -> String {
+    match secret {
+        Some(name) => format!("spec.{provider}.credentialsSecretRef: Secret {name}"),
+        None => format!("spec.{provider}: the identity of the platform (no credentialsSecretRef)"),
+    }
 }
 
 pub(super) async fn aws(
@@ -167,7 +175,7 @@ pub(super) async fn aws(
     if let Some(error) = snapshot.vpcs.error.as_ref().filter(|e| e.is_auth()) {
         return Err(no(
             "CredentialsInvalid",
-            format!("spec.aws.credentialsSecretRef: {error}"),
+            format!("{}: {error}", credentials("aws", secret)),
         ));
     }
     Ok(AwsEnv {
@@ -195,7 +203,7 @@ pub(super) async fn megaport(
     if let Some(error) = snapshot.products.error.as_ref().filter(|e| e.is_auth()) {
         return Err(no(
             "CredentialsInvalid",
-            format!("spec.megaport.credentialsSecretRef: {error}"),
+            format!("{}: {error}", credentials("megaport", Some(&spec.credentials_secret_ref.name))),
         ));
     }
     Ok(MegaportEnv {
