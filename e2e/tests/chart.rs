@@ -1,6 +1,9 @@
 //! The chart with the real Helm, and the operator with exactly the rights that it grants. config/ is held against it.
 #![allow(clippy::unwrap_used, clippy::panic)] // a failed assumption is a failed test
 
+#[path = "common/cloud_roles.rs"]
+mod cloud_roles;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::Output;
@@ -19,9 +22,7 @@ use kube::api::{Api, DeleteParams, ListParams, PostParams};
 use serde_json::{Value, json};
 
 fn repository(path: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("..")
-        .join(path)
+    cloud_roles::repository().join(path)
 }
 
 /// Runs a program of the control plane; its settings and caches stay out of the user's home.
@@ -327,6 +328,15 @@ async fn live(rig: &mut Rig, client: &kube::Client) {
     .await;
     let live: Vec<Value> = rig.sandbox().get("/live").await.unwrap();
     assert_eq!(live, Vec::<Value>::new());
+    // The clouds' roles as well: all that was asked of them is in config/cloud.
+    let calls: Vec<Value> = rig.sandbox().get("/calls").await.unwrap();
+    let ours: Vec<Value> = calls
+        .into_iter()
+        .filter(|call| call["principal"] == "causeway")
+        .collect();
+    assert!(ours.len() > 500, "only {} calls", ours.len());
+    let lacking = cloud_roles::not_granted(&ours);
+    assert!(lacking.is_empty(), "no role grants {lacking:#?}");
 }
 
 /// An installed release of the chart.
