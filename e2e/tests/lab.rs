@@ -15,8 +15,9 @@ use kube::api::{Api, ListParams};
 use serde_json::Value;
 
 const SPEED: f64 = 600.0;
-/// The goal is 1.2 on a quiet machine (design §8); a busy one must not fail for that.
-const WORST_RATIO: f64 = 2.0;
+/// What operator and machine may add to the clouds' own work, in real seconds. The goal is a ratio of 1.2 on a quiet
+/// machine (design §8); at this speed a second of a busy one is ten minutes of the clouds, so that a ratio says little.
+const WORST_EXCESS: f64 = 25.0;
 const QUIET_HOURS: f64 = 10.0;
 const OURS: [&str; 5] = [
     "HybridInterconnect",
@@ -85,16 +86,18 @@ fn by_operation(calls: &[Value]) -> String {
     text
 }
 
-/// Time of a kind of work ÷ the longest chain of the clouds' own work.
-async fn ratio(trial: &Trial, kind: &str, took: f64) -> f64 {
+/// Tells the time of a kind of work against the longest chain of the clouds' own work; answers what was added to that, in
+/// real seconds.
+async fn excess(trial: &Trial, kind: &str, took: f64) -> f64 {
     let path = trial.ask(&format!("/critical-path?kind={kind}")).await;
     let least = path["seconds"].as_f64().unwrap();
     assert!(least > 600.0, "no critical path of {kind}: {path}");
+    let excess = (took - least) / SPEED;
     eprintln!(
-        "{kind}: {took:.0} simulated seconds, critical path {least:.0}, ratio {:.2}",
+        "{kind}: {took:.0} simulated seconds, critical path {least:.0}, ratio {:.2}, {excess:.1} real seconds added",
         took / least
     );
-    took / least
+    excess
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,7 +128,7 @@ async fn the_lab_lives_as_kubectl_shows_it() {
         calls.len(),
         by_operation(&calls)
     );
-    let create = ratio(&lab.trial, "create", took).await;
+    let create = excess(&lab.trial, "create", took).await;
     lab.trial.until_all("Ready", 4).await;
     for condition in ["RoutesAsExpected", "Redundant"] {
         lab.trial
@@ -150,15 +153,17 @@ async fn the_lab_lives_as_kubectl_shows_it() {
         calls.len(),
         by_operation(&calls)
     );
-    let delete = ratio(&lab.trial, "delete", took).await;
+    let delete = excess(&lab.trial, "delete", took).await;
     lab.trial.until_gone().await;
     assert_eq!(lab.trial.leftovers().await, Vec::<String>::new());
     no_secret_shows(&lab.trial).await;
     page(&lab.page, &manifest);
-    assert!(
-        create <= WORST_RATIO && delete <= WORST_RATIO,
-        "slower than {WORST_RATIO} times the clouds' own work: create {create:.2}, delete {delete:.2}"
-    );
+    for (kind, seconds) in [("create", create), ("delete", delete)] {
+        assert!(
+            seconds <= WORST_EXCESS,
+            "{kind} took {seconds:.1} real seconds more than the clouds' own work"
+        );
+    }
 }
 
 /// The sample in the namespace of the test.
