@@ -1,12 +1,10 @@
 //! The lab's life as a person with kubectl sees it, measured: apply, wait, look, ten quiet hours, delete. No secret of the
 //! clouds shows anywhere.
-//!
-//! `CAUSEWAY_REGENERATE=1 cargo test --workspace --test lab` writes what kubectl printed to docs/kubectl.md.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)] // a failed assumption is a failed test
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use causeway_e2e::trial::{Trial, sample, seconds};
@@ -29,21 +27,15 @@ const OURS: [&str; 5] = [
 
 struct Lab {
     trial: Trial,
-    /// Commands and what they printed.
-    page: Vec<(String, String)>,
 }
 
 impl Lab {
-    /// Runs kubectl in the namespace of the test, and keeps what it prints.
-    async fn kubectl(&mut self, arguments: &[&str]) -> String {
+    /// Runs kubectl in the namespace of the test.
+    async fn kubectl(&self, arguments: &[&str]) -> String {
         let namespace = self.trial.rig.namespace().to_owned();
         let mut all = arguments.to_vec();
         all.extend(["--namespace", &namespace]);
-        let printed = self.trial.shared.plane().kubectl(&all).await.unwrap();
-        let printed = printed.replace(&namespace, "network");
-        let command = format!("kubectl {}", arguments.join(" "));
-        self.page.push((command, printed.clone()));
-        printed
+        self.trial.shared.plane().kubectl(&all).await.unwrap()
     }
 
     /// Resource versions of everything that is ours, by kind and name.
@@ -103,10 +95,7 @@ async fn excess(trial: &Trial, kind: &str, took: f64) -> f64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_lab_lives_as_kubectl_shows_it() {
     let trial = Trial::start("lab", SPEED).await;
-    let mut lab = Lab {
-        trial,
-        page: Vec::new(),
-    };
+    let mut lab = Lab { trial };
     let manifest = manifest(&lab.trial);
 
     let begun = lab.trial.now().await;
@@ -139,7 +128,7 @@ async fn the_lab_lives_as_kubectl_shows_it() {
             .await;
     }
 
-    look(&mut lab).await;
+    look(&lab).await;
     no_secret_shows(&lab.trial).await;
     quiet_hours(&lab).await;
 
@@ -157,7 +146,6 @@ async fn the_lab_lives_as_kubectl_shows_it() {
     lab.trial.until_gone().await;
     assert_eq!(lab.trial.leftovers().await, Vec::<String>::new());
     no_secret_shows(&lab.trial).await;
-    page(&lab.page, &manifest);
     for (kind, seconds) in [("create", create), ("delete", delete)] {
         assert!(
             seconds <= WORST_EXCESS,
@@ -179,7 +167,7 @@ fn manifest(trial: &Trial) -> PathBuf {
     path
 }
 
-async fn look(lab: &mut Lab) {
+async fn look(lab: &Lab) {
     let all = lab.kubectl(&["get", "causeway"]).await;
     for name in [
         "hybridinterconnect.causeway.dev/lab",
@@ -348,52 +336,4 @@ async fn no_secret_shows(trial: &Trial) {
     );
     assert!(secrets.len() >= 6, "only {:?}", secrets.keys());
     assert!(shown.is_empty(), "{shown:#?}");
-}
-
-/// docs/kubectl.md has what the commands print: written when asked to, else its commands must be those that ran here, and
-/// what does not depend on time must be the same.
-fn page(printed: &[(String, String)], manifest: &Path) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/kubectl.md");
-    let manifest = manifest.to_string_lossy();
-    let mut text = String::from(
-        "# What kubectl shows\n\nThe lab on a real API server, as printed; the clouds are simulated, 600 times as fast as real ones, hence the ages.\n\
-         Written by `CAUSEWAY_REGENERATE=1 cargo test --workspace --test lab`.\n",
-    );
-    for (command, output) in printed {
-        let command = command.replace(&*manifest, "config/samples/lab.yaml");
-        let output = output
-            .lines()
-            .map(str::trim_end)
-            .collect::<Vec<_>>()
-            .join("\n");
-        let _ = write!(
-            text,
-            "\n```console\n$ {command} --namespace network\n{}\n```\n",
-            output.trim_end()
-        );
-    }
-    if std::env::var_os("CAUSEWAY_REGENERATE").is_some() {
-        std::fs::write(&path, &text).unwrap();
-        return;
-    }
-    let kept = std::fs::read_to_string(&path).unwrap();
-    let commands = |text: &str| -> Vec<String> {
-        let lines = text.lines().filter(|l| l.starts_with("$ "));
-        lines.map(str::to_owned).collect()
-    };
-    assert_eq!(commands(&kept), commands(&text), "docs/kubectl.md is stale");
-    let explained = printed.iter().find(|(c, _)| c.contains("explain")).unwrap();
-    assert!(
-        kept.contains(
-            explained
-                .1
-                .lines()
-                .map(str::trim_end)
-                .collect::<Vec<_>>()
-                .join("\n")
-                .trim_end()
-        ),
-        "docs/kubectl.md is stale: {}",
-        explained.0
-    );
 }

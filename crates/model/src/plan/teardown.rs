@@ -116,6 +116,18 @@ impl Walk<'_> {
                 format!("{name} was never confirmed and goes with the VXC"),
             );
         }
+        // Also while the circuit is being refreshed: what is waited for is the provider, not the refresh.
+        if let Some(held) = p.holds_deletion.as_ref().filter(|_| slot.class == Class::Circuit) {
+            let message = format!(
+                "{name} waits for the provider: {held}; it is refreshed until Azure has taken it up"
+            );
+            self.phase(slot, Phase::Deleting);
+            self.block(slot, Why::WaitingForProviderDeprovision, message);
+            if matches!(p.state, State::Settling { .. }) {
+                return self.look_within(self.input.timing.settling);
+            }
+            return self.refresh_when_due(slot);
+        }
         if let State::Settling {
             forbids_deletion: true,
         } = p.state
@@ -130,16 +142,9 @@ impl Walk<'_> {
                 ),
             );
         }
-        if let Some(held) = p.holds_deletion.as_ref().filter(|_| slot.class != Class::Circuit) {
+        if let Some(held) = &p.holds_deletion {
             self.look_within(self.input.timing.settling);
             return self.block(slot, Why::BlockedByDependents { slots: Vec::new() }, format!("{name} can not be deleted yet: {held}"));
-        }
-        if let Some(held) = &p.holds_deletion {
-            let message = format!(
-                "{name} waits for the provider: {held}; it is refreshed until Azure has taken it up"
-            );
-            self.block(slot, Why::WaitingForProviderDeprovision, message);
-            return self.refresh_when_due(slot);
         }
         if self.reads_may_lag(slot) {
             self.look_within(self.input.timing.settling);
