@@ -294,7 +294,7 @@ mod tests {
             always: false,
         };
         assert!(!l.holds());
-        l.set(Some(Instant::now() + Duration::from_secs(60)));
+        l.set(Some(Instant::now() + Duration::from_mins(1)));
         assert!(l.holds());
         l.set(Some(Instant::now()));
         assert!(!l.holds(), "the deadline has passed");

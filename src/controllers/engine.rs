@@ -178,8 +178,7 @@ async fn step<K: Managed>(
         .map(|(k, m)| (k.clone(), m.memo.clone()))
         .collect();
     // Our finalizer is on it and nothing is recorded: a new object, or one whose status was lost (api.md §3).
-    let wiped = object.common().is_none_or(|c| c.slots.is_empty())
-        && memo.wiped_possible();
+    let wiped = object.common().is_none_or(|c| c.slots.is_empty()) && memo.wiped_possible();
     observed.amnesia_since = wiped.then(|| *memo.first_seen.get_or_insert(now));
     settle_locks(ctx, key, &prepared, &observed, memo, now);
     observed.held = ctx.locks.held();
@@ -323,8 +322,7 @@ async fn reject<K: Managed>(
             rejection.reason,
             "Validate",
             &rejection.message,
-        )
-        ;
+        );
         memo.last_rejection = Some(rejection.clone());
     }
     let written = Written {
@@ -355,11 +353,11 @@ async fn finish<K: Managed>(
 ) -> Result<Requeue, ReconcileError> {
     let namespace = object.namespace().unwrap_or_default();
     for secret in object.secrets() {
-        if !ctx.secret_in_use(&namespace, &secret, key) {
-            if let Err(error) = ctx.secrets.release(&namespace, &secret).await {
-                warn!(object = key, secret, %error, "our finalizer could not be taken off a Secret yet");
-                return Ok(Requeue::requeue(Duration::from_secs(2)));
-            }
+        if !ctx.secret_in_use(&namespace, &secret, key)
+            && let Err(error) = ctx.secrets.release(&namespace, &secret).await
+        {
+            warn!(object = key, secret, %error, "our finalizer could not be taken off a Secret yet");
+            return Ok(Requeue::requeue(Duration::from_secs(2)));
         }
     }
     let left: Vec<&String> = object
@@ -444,7 +442,7 @@ async fn look_at_operations(ctx: &Context, prepared: &Prepared, memo: &mut Objec
             }
             // It vanished, or is not readable: the resource tells.
             Err(error) if error.is_transient() => {
-                debug!(%slot, %error, "an operation's status could not be read")
+                debug!(%slot, %error, "an operation's status could not be read");
             }
             Err(_) => m.operation_url = None,
         }
@@ -510,7 +508,7 @@ fn settle_locks(
         match observed.seen.get(&slot.id) {
             Some(Seen::Present(p)) => match p.state {
                 State::Settling { .. } | State::Deleting => {
-                    ctx.locks.observe_settling(&holder, &slot.locks)
+                    ctx.locks.observe_settling(&holder, &slot.locks);
                 }
                 _ if stale => {}
                 _ if m.is_some_and(|m| m.deleting) && in_lag => {}
@@ -707,7 +705,7 @@ fn accepted(
             }
         }
         Action::Update { .. } | Action::Confirm { .. } | Action::Delete { .. } => {
-            m.memo.acted = Some(now)
+            m.memo.acted = Some(now);
         }
     }
 }
@@ -739,7 +737,9 @@ fn parts_of(class: Class) -> Parts {
         Class::VpnConnection => aws::VPN_CONNECTIONS,
         Class::Vif => aws::VIFS,
         Class::DirectConnectGateway | Class::DxgwAssociation => aws::DIRECT_CONNECT,
-        Class::Router | Class::VxcAzure | Class::VxcAws | Class::KeysSecret | Class::Dependent => Parts::ALL,
+        Class::Router | Class::VxcAzure | Class::VxcAws | Class::KeysSecret | Class::Dependent => {
+            Parts::ALL
+        }
     }
 }
 
@@ -762,17 +762,30 @@ fn provider_of(class: Class) -> Provider {
 
 /// What each provider's poller should look at for these classes.
 fn wishes(classes: &[Class]) -> [(Provider, Parts); 3] {
-    [Provider::Azure, Provider::Aws, Provider::Megaport]
-        .map(|p| (p, classes.iter().filter(|c| provider_of(**c) == p).fold(Parts::NONE, |all, c| all.and(parts_of(*c)))))
+    [Provider::Azure, Provider::Aws, Provider::Megaport].map(|p| {
+        (
+            p,
+            classes
+                .iter()
+                .filter(|c| provider_of(**c) == p)
+                .fold(Parts::NONE, |all, c| all.and(parts_of(*c))),
+        )
+    })
 }
 
 /// Reads at once what calls have just touched.
 fn kick(env: &Env, touched: &[Class]) {
-    for (provider, parts) in wishes(touched).into_iter().filter(|(_, parts)| *parts != Parts::NONE) {
+    for (provider, parts) in wishes(touched)
+        .into_iter()
+        .filter(|(_, parts)| *parts != Parts::NONE)
+    {
         match provider {
             Provider::Azure => env.azure.iter().for_each(|a| a.account.poller.kick(parts)),
             Provider::Aws => env.aws.iter().for_each(|a| a.account.poller.kick(parts)),
-            Provider::Megaport => env.megaport.iter().for_each(|a| a.account.poller.kick(parts)),
+            Provider::Megaport => env
+                .megaport
+                .iter()
+                .for_each(|a| a.account.poller.kick(parts)),
             Provider::Kubernetes => {}
         }
     }
@@ -780,29 +793,55 @@ fn kick(env: &Env, touched: &[Class]) {
 
 /// Polls at the busy pace the lists that show what is under way or waited for.
 fn keep_busy(ctx: &Context, prepared: &Prepared, plan: &Plan) {
-    let d = ctx.scaled(Duration::from_secs(60)).max(Duration::from_millis(300));
+    let d = ctx
+        .scaled(Duration::from_mins(1))
+        .max(Duration::from_millis(300));
     let slots = plan.blockers.iter().flat_map(|b| match &b.why {
         Why::WaitingFor { slot, .. } => vec![slot.clone()],
         Why::BlockedByDependents { slots } => slots.clone(),
         _ => vec![b.slot.clone()],
     });
-    let classes: Vec<Class> =
-        slots.chain(plan.actions.iter().map(|a| a.slot().clone())).filter_map(|s| prepared.graph.slots.get(&s).map(|s| s.class)).collect();
+    let classes: Vec<Class> = slots
+        .chain(plan.actions.iter().map(|a| a.slot().clone()))
+        .filter_map(|s| prepared.graph.slots.get(&s).map(|s| s.class))
+        .collect();
     let env = &prepared.env;
     for (provider, parts) in wishes(&classes) {
         match provider {
-            Provider::Azure => env.azure.iter().for_each(|a| a.account.poller.busy_for(d, parts)),
-            Provider::Aws => env.aws.iter().for_each(|a| a.account.poller.busy_for(d, parts)),
-            Provider::Megaport => env.megaport.iter().for_each(|a| a.account.poller.busy_for(d, parts)),
+            Provider::Azure => env
+                .azure
+                .iter()
+                .for_each(|a| a.account.poller.busy_for(d, parts)),
+            Provider::Aws => env
+                .aws
+                .iter()
+                .for_each(|a| a.account.poller.busy_for(d, parts)),
+            Provider::Megaport => env
+                .megaport
+                .iter()
+                .for_each(|a| a.account.poller.busy_for(d, parts)),
             Provider::Kubernetes => {}
         }
     }
 }
 
 /// Publishes an Event beside the reconcile; one that can not be published is only logged.
-pub(crate) fn event<K: Managed>(ctx: &Arc<Context>, object: &K, type_: EventType, reason: &str, action: &str, note: &str) {
+pub(crate) fn event<K: Managed>(
+    ctx: &Arc<Context>,
+    object: &K,
+    type_: EventType,
+    reason: &str,
+    action: &str,
+    note: &str,
+) {
     let note: String = note.chars().take(1000).collect();
-    let event = Event { type_, reason: reason.to_owned(), note: Some(note), action: action.to_owned(), secondary: None };
+    let event = Event {
+        type_,
+        reason: reason.to_owned(),
+        note: Some(note),
+        action: action.to_owned(),
+        secondary: None,
+    };
     let (ctx, reference) = (ctx.clone(), object.object_ref(&()));
     tokio::spawn(async move {
         if let Err(error) = bounded(ctx.recorder.publish(&event, &reference)).await {

@@ -9,7 +9,10 @@ use crate::clients::azure::ResourceId;
 use causeway_api::{DirectConnectLink, ExpressRouteLink, HybridInterconnect, VpnPair};
 use causeway_model::intent::CloudError;
 use causeway_model::report::Rejection;
-use causeway_model::rules::{self, Circuit, Facts, GatewaySubnet, Location, Provider, Router, Severity, Topology, VirtualNetwork};
+use causeway_model::rules::{
+    self, Circuit, Facts, GatewaySubnet, Location, Provider, Router, Severity, Topology,
+    VirtualNetwork,
+};
 use causeway_model::spec::{DirectConnect, ExpressRoute, Interconnect, Source, Vpn};
 use ipnet::Ipv4Net;
 use kube::runtime::events::EventType;
@@ -18,21 +21,47 @@ use std::sync::Arc;
 type Judged = Result<Option<Rejection>, Rejection>;
 
 fn not_yet(message: String) -> Rejection {
-    Rejection { reason: "Validating", message, undecided: true }
+    Rejection {
+        reason: "Validating",
+        message,
+        undecided: true,
+    }
 }
 
 /// Whether this generation was accepted before.
 fn accepted_before<K: Managed>(object: &K) -> bool {
     let generation = object.meta().generation;
-    object.common().is_some_and(|c| c.conditions.iter().any(|x| x.type_ == "Accepted" && x.status == "True" && x.observed_generation == generation))
+    object.common().is_some_and(|c| {
+        c.conditions.iter().any(|x| {
+            x.type_ == "Accepted" && x.status == "True" && x.observed_generation == generation
+        })
+    })
 }
 
-fn judge<K: Managed>(object: &K, ctx: &Arc<Context>, topology: &Topology, facts: &Facts) -> Option<Rejection> {
+fn judge<K: Managed>(
+    object: &K,
+    ctx: &Arc<Context>,
+    topology: &Topology,
+    facts: &Facts,
+) -> Option<Rejection> {
     let mut rejection = None;
     for f in rules::check(topology, facts) {
         match f.severity {
-            Severity::Warning => super::engine::event(ctx, object, EventType::Warning, f.reason, "Validate", &f.message),
-            Severity::Error if rejection.is_none() => rejection = Some(Rejection { reason: f.reason, message: f.message, undecided: false }),
+            Severity::Warning => super::engine::event(
+                ctx,
+                object,
+                EventType::Warning,
+                f.reason,
+                "Validate",
+                &f.message,
+            ),
+            Severity::Error if rejection.is_none() => {
+                rejection = Some(Rejection {
+                    reason: f.reason,
+                    message: f.message,
+                    undecided: false,
+                })
+            }
             Severity::Error => {}
         }
     }
@@ -45,20 +74,47 @@ fn prefixes<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<Ipv4Net> {
 
 fn network(azure: &AzureEnv, id: &ResourceId) -> Result<Option<VirtualNetwork>, Rejection> {
     let group = id.resource_group().unwrap_or(&azure.resource_group);
-    let part = azure.snapshot.group(group).map(|g| &g.virtual_networks).filter(|p| p.read_at.is_some());
+    let part = azure
+        .snapshot
+        .group(group)
+        .map(|g| &g.virtual_networks)
+        .filter(|p| p.read_at.is_some());
     let Some(part) = part else {
-        let why = azure.snapshot.group(group).and_then(|g| g.virtual_networks.error.as_ref()).map_or_else(|| "not read yet".to_owned(), ToString::to_string);
-        return Err(not_yet(format!("virtual networks of resource group {group}: {why}")));
+        let why = azure
+            .snapshot
+            .group(group)
+            .and_then(|g| g.virtual_networks.error.as_ref())
+            .map_or_else(|| "not read yet".to_owned(), ToString::to_string);
+        return Err(not_yet(format!(
+            "virtual networks of resource group {group}: {why}"
+        )));
     };
-    let found = part.items.iter().find(|n| n.resource_id().is_some_and(|x| x == *id));
+    let found = part
+        .items
+        .iter()
+        .find(|n| n.resource_id().is_some_and(|x| x == *id));
     Ok(found.map(|n| {
-        let subnet = n.properties.subnets.iter().find(|s| s.name() == "GatewaySubnet");
+        let subnet = n
+            .properties
+            .subnets
+            .iter()
+            .find(|s| s.name() == "GatewaySubnet");
         VirtualNetwork {
             name: n.name().to_owned(),
-            prefixes: prefixes(n.properties.address_space.address_prefixes.iter().map(String::as_str)),
+            prefixes: prefixes(
+                n.properties
+                    .address_space
+                    .address_prefixes
+                    .iter()
+                    .map(String::as_str),
+            ),
             gateway_subnet: subnet.map(|s| GatewaySubnet {
                 prefixes: prefixes(s.properties.prefixes()),
-                network_security_group: s.properties.network_security_group.as_ref().map(|g| g.id.clone()),
+                network_security_group: s
+                    .properties
+                    .network_security_group
+                    .as_ref()
+                    .map(|g| g.id.clone()),
             }),
         }
     }))
@@ -66,16 +122,31 @@ fn network(azure: &AzureEnv, id: &ResourceId) -> Result<Option<VirtualNetwork>, 
 
 fn vpc(aws: &AwsEnv, id: &str) -> Result<Option<Vec<Ipv4Net>>, Rejection> {
     if aws.snapshot.vpcs.read_at.is_none() {
-        let why = aws.snapshot.vpcs.error.as_ref().map_or_else(|| "not read yet".to_owned(), ToString::to_string);
+        let why = aws
+            .snapshot
+            .vpcs
+            .error
+            .as_ref()
+            .map_or_else(|| "not read yet".to_owned(), ToString::to_string);
         return Err(not_yet(format!("VPCs of region {}: {why}", aws.region)));
     }
-    Ok(aws.snapshot.vpcs.items.iter().find(|v| v.id == id).map(|v| v.cidrs.clone()))
+    Ok(aws
+        .snapshot
+        .vpcs
+        .items
+        .iter()
+        .find(|v| v.id == id)
+        .map(|v| v.cidrs.clone()))
 }
 
 fn unread(what: &str) -> impl Fn(CloudError) -> Rejection {
     move |e| {
         if e.is_auth() {
-            Rejection { reason: "CredentialsInvalid", message: format!("{what}: {e}"), undecided: false }
+            Rejection {
+                reason: "CredentialsInvalid",
+                message: format!("{what}: {e}"),
+                undecided: false,
+            }
         } else {
             not_yet(format!("{what}: {e}"))
         }
@@ -83,26 +154,43 @@ fn unread(what: &str) -> impl Fn(CloudError) -> Rejection {
 }
 
 async fn providers(azure: &AzureEnv) -> Result<Vec<Provider>, Rejection> {
-    let read = azure.account.catalogue().await.map_err(unread("Azure's catalogue of connectivity providers"))?;
+    let read = azure
+        .account
+        .catalogue()
+        .await
+        .map_err(unread("Azure's catalogue of connectivity providers"))?;
     Ok(read
         .iter()
         .map(|p| Provider {
             name: p.name.clone(),
             peering_locations: p.properties.peering_locations.clone(),
-            bandwidths_mbps: p.properties.bandwidths_offered.iter().filter_map(|b| b.value_in_mbps).collect(),
+            bandwidths_mbps: p
+                .properties
+                .bandwidths_offered
+                .iter()
+                .filter_map(|b| b.value_in_mbps)
+                .collect(),
         })
         .collect())
 }
 
 async fn locations(megaport: &MegaportEnv) -> Result<Vec<Location>, Rejection> {
-    let read = megaport.account.locations().await.map_err(unread("Megaport's locations"))?;
+    let read = megaport
+        .account
+        .locations()
+        .await
+        .map_err(unread("Megaport's locations"))?;
     Ok(read
         .iter()
         .map(|l| Location {
             id: l.id,
             name: l.name.clone(),
             orderable: l.is_orderable(),
-            zones: l.diversity_zones.iter().map(|(zone, z)| (zone.clone(), z.mcr_speed_mbps.clone())).collect(),
+            zones: l
+                .diversity_zones
+                .iter()
+                .map(|(zone, z)| (zone.clone(), z.mcr_speed_mbps.clone()))
+                .collect(),
         })
         .collect())
 }
@@ -118,24 +206,44 @@ fn products_read(megaport: &MegaportEnv) -> Result<(), Rejection> {
 }
 
 fn circuit(field: &str, source: &Source<causeway_model::spec::ManagedCircuit>) -> Option<Circuit> {
-    let Source::Managed(c) = source else { return None };
-    Some(Circuit { field: field.to_owned(), provider: c.service_provider.clone(), peering_location: c.peering_location.clone(), bandwidth_mbps: c.bandwidth_mbps })
+    let Source::Managed(c) = source else {
+        return None;
+    };
+    Some(Circuit {
+        field: field.to_owned(),
+        provider: c.service_provider.clone(),
+        peering_location: c.peering_location.clone(),
+        bandwidth_mbps: c.bandwidth_mbps,
+    })
 }
 
 /// A circuit's catalogue entries, its network and its prefixes.
 ///
 /// # Errors
 /// When a fact can not be read yet.
-pub async fn express_route(object: &ExpressRouteLink, ctx: &Arc<Context>, env: &Env, model: &ExpressRoute) -> Judged {
+pub async fn express_route(
+    object: &ExpressRouteLink,
+    ctx: &Arc<Context>,
+    env: &Env,
+    model: &ExpressRoute,
+) -> Judged {
     if accepted_before(object) {
         return Ok(None);
     }
     let mut topology = Topology {
-        circuits: circuit("spec.circuit", &model.circuit).into_iter().collect(),
+        circuits: circuit("spec.circuit", &model.circuit)
+            .into_iter()
+            .collect(),
         makes_gateways: matches!(model.gateway, Source::Managed(_)),
         link_prefixes: vec![
-            ("spec.peering.primaryPrefix".to_owned(), model.peering.primary),
-            ("spec.peering.secondaryPrefix".to_owned(), model.peering.secondary),
+            (
+                "spec.peering.primaryPrefix".to_owned(),
+                model.peering.primary,
+            ),
+            (
+                "spec.peering.secondaryPrefix".to_owned(),
+                model.peering.secondary,
+            ),
         ],
         ..Topology::default()
     };
@@ -143,7 +251,10 @@ pub async fn express_route(object: &ExpressRouteLink, ctx: &Arc<Context>, env: &
     if let Some(azure) = &env.azure {
         facts.providers = providers(azure).await?;
         if let Some(id) = &azure.virtual_network {
-            topology.virtual_network = Some(("spec.azure.virtualNetworkRef".to_owned(), id.name().to_owned()));
+            topology.virtual_network = Some((
+                "spec.azure.virtualNetworkRef".to_owned(),
+                id.name().to_owned(),
+            ));
             facts.virtual_network = network(azure, id)?;
         }
     }
@@ -157,7 +268,12 @@ pub async fn express_route(object: &ExpressRouteLink, ctx: &Arc<Context>, env: &
 ///
 /// # Errors
 /// When a fact can not be read yet.
-pub async fn direct_connect(object: &DirectConnectLink, ctx: &Arc<Context>, env: &Env, model: &DirectConnect) -> Judged {
+pub async fn direct_connect(
+    object: &DirectConnectLink,
+    ctx: &Arc<Context>,
+    env: &Env,
+    model: &DirectConnect,
+) -> Judged {
     if accepted_before(object) {
         return Ok(None);
     }
@@ -169,8 +285,14 @@ pub async fn direct_connect(object: &DirectConnectLink, ctx: &Arc<Context>, env:
     }
     let topology = Topology {
         link_prefixes: vec![
-            ("spec.virtualInterface.amazonAddress".to_owned(), model.amazon_address),
-            ("spec.virtualInterface.customerAddress".to_owned(), model.customer_address),
+            (
+                "spec.virtualInterface.amazonAddress".to_owned(),
+                model.amazon_address,
+            ),
+            (
+                "spec.virtualInterface.customerAddress".to_owned(),
+                model.customer_address,
+            ),
         ],
         ..Topology::default()
     };
@@ -187,15 +309,28 @@ pub async fn vpn(object: &VpnPair, ctx: &Arc<Context>, env: &Env, model: &Vpn) -
     }
     let mut topology = Topology {
         makes_gateways: matches!(model.gateway, Source::Managed(_)),
-        link_prefixes: model.tunnels.iter().map(|t| (format!("spec.tunnels[instance{}-tunnel{}].insideCIDR", t.instance, t.tunnel), t.inside)).collect(),
+        link_prefixes: model
+            .tunnels
+            .iter()
+            .map(|t| {
+                (
+                    format!(
+                        "spec.tunnels[instance{}-tunnel{}].insideCIDR",
+                        t.instance, t.tunnel
+                    ),
+                    t.inside,
+                )
+            })
+            .collect(),
         ..Topology::default()
     };
     let mut facts = Facts::default();
-    if let Some(azure) = &env.azure {
-        if let Some(id) = &azure.virtual_network {
-            topology.virtual_network = Some(("spec.virtualNetworkRef".to_owned(), id.name().to_owned()));
-            facts.virtual_network = network(azure, id)?;
-        }
+    if let Some(azure) = &env.azure
+        && let Some(id) = &azure.virtual_network
+    {
+        topology.virtual_network =
+            Some(("spec.virtualNetworkRef".to_owned(), id.name().to_owned()));
+        facts.virtual_network = network(azure, id)?;
     }
     if let Some(a) = &env.aws {
         vpc(a, "")?;
@@ -207,7 +342,12 @@ pub async fn vpn(object: &VpnPair, ctx: &Arc<Context>, env: &Env, model: &Vpn) -
 ///
 /// # Errors
 /// When a fact can not be read yet.
-pub async fn interconnect(object: &HybridInterconnect, ctx: &Arc<Context>, env: &Env, model: &Interconnect) -> Judged {
+pub async fn interconnect(
+    object: &HybridInterconnect,
+    ctx: &Arc<Context>,
+    env: &Env,
+    model: &Interconnect,
+) -> Judged {
     if accepted_before(object) {
         return Ok(None);
     }
@@ -215,7 +355,9 @@ pub async fn interconnect(object: &HybridInterconnect, ctx: &Arc<Context>, env: 
     let mut topology = Topology {
         vpc: Some(("spec.aws.vpcRef".to_owned(), model.vpc_id.clone())),
         makes_gateways: spec.azure.express_route_gateway.is_some() || spec.vpn.is_some(),
-        vpn_tunnels: spec.vpn.as_ref().map_or(0, |v| u32::try_from(v.settings.bgp_tunnels_per_instance * 2).unwrap_or(0)),
+        vpn_tunnels: spec.vpn.as_ref().map_or(0, |v| {
+            u32::try_from(v.settings.bgp_tunnels_per_instance * 2).unwrap_or(0)
+        }),
         ..Topology::default()
     };
     let mut facts = Facts::default();
@@ -227,15 +369,27 @@ pub async fn interconnect(object: &HybridInterconnect, ctx: &Arc<Context>, env: 
             peering_location: e.circuit.peering_location.clone(),
             bandwidth_mbps: u32::try_from(e.circuit.bandwidth_mbps).unwrap_or_default(),
         });
-        for (name, text) in [("primaryPrefix", &e.peering.primary_prefix), ("secondaryPrefix", &e.peering.secondary_prefix)] {
-            topology.link_prefixes.extend(text.parse().ok().map(|p| (format!("{field}.peering.{name}"), p)));
+        for (name, text) in [
+            ("primaryPrefix", &e.peering.primary_prefix),
+            ("secondaryPrefix", &e.peering.secondary_prefix),
+        ] {
+            topology.link_prefixes.extend(
+                text.parse()
+                    .ok()
+                    .map(|p| (format!("{field}.peering.{name}"), p)),
+            );
         }
     }
     for e in &spec.direct_connects {
         let field = format!("spec.directConnects[{}].virtualInterface", e.name);
         let vif = &e.settings.virtual_interface;
-        for (name, text) in [("amazonAddress", &vif.amazon_address), ("customerAddress", &vif.customer_address)] {
-            topology.link_prefixes.extend(text.parse().ok().map(|p| (format!("{field}.{name}"), p)));
+        for (name, text) in [
+            ("amazonAddress", &vif.amazon_address),
+            ("customerAddress", &vif.customer_address),
+        ] {
+            topology
+                .link_prefixes
+                .extend(text.parse().ok().map(|p| (format!("{field}.{name}"), p)));
         }
     }
     for r in &model.routers {
@@ -253,7 +407,10 @@ pub async fn interconnect(object: &HybridInterconnect, ctx: &Arc<Context>, env: 
             facts.providers = providers(azure).await?;
         }
         if let Some(id) = &azure.virtual_network {
-            topology.virtual_network = Some(("spec.azure.virtualNetworkRef".to_owned(), id.name().to_owned()));
+            topology.virtual_network = Some((
+                "spec.azure.virtualNetworkRef".to_owned(),
+                id.name().to_owned(),
+            ));
             facts.virtual_network = network(azure, id)?;
         }
     }
@@ -262,7 +419,14 @@ pub async fn interconnect(object: &HybridInterconnect, ctx: &Arc<Context>, env: 
         if let Some(Source::Managed(v)) = &model.vgw {
             topology.route_tables.clone_from(&v.route_tables);
         }
-        facts.route_tables = aws.snapshot.route_tables.items.iter().filter(|t| t.vpc_id == model.vpc_id).map(|t| t.id.clone()).collect();
+        facts.route_tables = aws
+            .snapshot
+            .route_tables
+            .items
+            .iter()
+            .filter(|t| t.vpc_id == model.vpc_id)
+            .map(|t| t.id.clone())
+            .collect();
     }
     if let Some(m) = &env.megaport {
         products_read(m)?;

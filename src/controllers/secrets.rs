@@ -62,10 +62,10 @@ impl SecretStore {
         name: &str,
     ) -> Result<Option<Arc<Content>>, kube::Error> {
         let key = (namespace.to_owned(), name.to_owned());
-        if let Some((at, content)) = self.cache().get(&key) {
-            if at.elapsed() < self.ttl {
-                return Ok(content.clone());
-            }
+        if let Some((at, content)) = self.cache().get(&key)
+            && at.elapsed() < self.ttl
+        {
+            return Ok(content.clone());
         }
         let got = Api::<Secret>::namespaced(self.client.clone(), namespace)
             .get_opt(name)

@@ -15,14 +15,16 @@ use causeway_api::interconnect::{ActivePath, Failover, PathKind, PathStatus};
 use causeway_api::report::RouteReportStatus;
 use causeway_api::status::{RouteCount, SessionCount, State};
 use causeway_api::vpn::{TunnelName, TunnelStatus, VpnPairStatus};
-use causeway_api::{DirectConnectLink, ExpressRouteLink, HybridInterconnect, HybridInterconnectStatus, VpnPair};
+use causeway_api::{
+    DirectConnectLink, ExpressRouteLink, HybridInterconnect, HybridInterconnectStatus, VpnPair,
+};
 use causeway_model::health::{self as model, Active, Carrier, Clock, Judgement, Memory, PathState};
 use causeway_model::observe::Observed;
 use causeway_model::plan::{Phase, Plan};
 use gather::{Gather, Networks};
 use jiff::Timestamp;
-use kube::ResourceExt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -65,15 +67,24 @@ pub struct Memories {
 
 impl Memories {
     fn take(&self, key: &str) -> Option<Remembered> {
-        self.objects.lock().unwrap_or_else(PoisonError::into_inner).remove(key)
+        self.objects
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(key)
     }
     fn put(&self, key: &str, r: Remembered) {
-        self.objects.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), r);
+        self.objects
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key.to_owned(), r);
     }
     /// An object is gone.
     pub fn forget(&self, key: &str) {
         self.take(key);
-        self.networks.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.networks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(key);
     }
     /// Both networks, from the interconnect where there is one.
     fn networks(&self, key: &str, parent: Option<&str>, own: Networks) -> Networks {
@@ -84,8 +95,16 @@ impl Memories {
         };
         let of_parent = all.get(parent).cloned().unwrap_or_default();
         Networks {
-            azure: if own.azure.is_empty() { of_parent.azure } else { own.azure },
-            aws: if own.aws.is_empty() { of_parent.aws } else { own.aws },
+            azure: if own.azure.is_empty() {
+                of_parent.azure
+            } else {
+                own.azure
+            },
+            aws: if own.aws.is_empty() {
+                of_parent.aws
+            } else {
+                own.aws
+            },
             gateway_subnet: own.gateway_subnet.or(of_parent.gateway_subnet),
         }
     }
@@ -123,8 +142,15 @@ fn cut(text: &str, max: usize) -> String {
 
 fn detail(j: &Judgement, spec: &HealthSpec) -> HealthDetail {
     let inside = |name: &str| {
-        let tunnels = spec.subject.iter().flat_map(|s| &s.vpns).flat_map(|v| &v.tunnels);
-        tunnels.into_iter().find(|t| t.name.as_str() == name).map(|t| t.inside.to_string())
+        let tunnels = spec
+            .subject
+            .iter()
+            .flat_map(|s| &s.vpns)
+            .flat_map(|v| &v.tunnels);
+        tunnels
+            .into_iter()
+            .find(|t| t.name.as_str() == name)
+            .map(|t| t.inside.to_string())
     };
     HealthDetail {
         judged: true,
@@ -146,7 +172,12 @@ fn detail(j: &Judgement, spec: &HealthSpec) -> HealthDetail {
         failovers: j
             .failovers
             .iter()
-            .map(|f| Failover { from: active(f.from), to: active(f.to), at: Some(Time(f.at)), duration_seconds: f.outage_seconds })
+            .map(|f| Failover {
+                from: active(f.from),
+                to: active(f.to),
+                at: Some(Time(f.at)),
+                duration_seconds: f.outage_seconds,
+            })
             .collect(),
         routes_seen: j.routes_seen,
         routes_expected: j.routes_expected,
@@ -170,21 +201,44 @@ fn detail(j: &Judgement, spec: &HealthSpec) -> HealthDetail {
 
 /// Whether every object of the plan was made.
 fn is_made(plan: &Plan) -> bool {
-    plan.phases.values().all(|p| !matches!(p, Phase::Pending | Phase::Creating | Phase::Deleting))
+    plan.phases
+        .values()
+        .all(|p| !matches!(p, Phase::Pending | Phase::Creating | Phase::Deleting))
 }
 
 /// One judgement of any kind.
-#[expect(clippy::too_many_arguments, reason = "what a reconcile knows, and what differs between the kinds")]
-async fn judge<K: Managed>(object: &Arc<K>, ctx: &Arc<Context>, key: &str, prepared: &Prepared, observed: &Observed, plan: &Plan, prefix: KindPrefix, restored: impl FnOnce() -> Memory) -> Health {
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what a reconcile knows, and what differs between the kinds"
+)]
+async fn judge<K: Managed>(
+    object: &Arc<K>,
+    ctx: &Arc<Context>,
+    key: &str,
+    prepared: &Prepared,
+    observed: &Observed,
+    plan: &Plan,
+    prefix: KindPrefix,
+    restored: impl FnOnce() -> Memory,
+) -> Health {
     let spec = &prepared.health;
-    let nothing = || Health { sessions_expected: spec.sessions(), ..Health::default() };
-    let Some(subject) = &spec.subject else { return nothing() };
+    let nothing = || Health {
+        sessions_expected: spec.sessions(),
+        ..Health::default()
+    };
+    let Some(subject) = &spec.subject else {
+        return nothing();
+    };
     if object.meta().deletion_timestamp.is_some() {
         return nothing();
     }
     let own = gather::networks(spec, &prepared.env, observed);
     let networks = ctx.health.networks(key, subject.parent.as_deref(), own);
-    let mut m = ctx.health.take(key).unwrap_or_else(|| Remembered { memory: restored(), trouble: true, ..Remembered::default() });
+    let mut m = ctx.health.take(key).unwrap_or_else(|| Remembered {
+        memory: restored(),
+        trouble: true,
+        ..Remembered::default()
+    });
     let made = is_made(plan) && !subject.links_missing;
     if !m.begun && !made {
         ctx.health.put(key, m);
@@ -215,11 +269,18 @@ async fn judge<K: Managed>(object: &Arc<K>, ctx: &Arc<Context>, key: &str, prepa
     if !m.begun && !gathered.complete {
         ctx.health.put(key, m);
         // Each reading that comes wakes us.
-        return Health { look_again: Some(ctx.vantages.period(true)), ..nothing() };
+        return Health {
+            look_again: Some(ctx.vantages.period(true)),
+            ..nothing()
+        };
     }
     m.begun = true;
     let poll = ctx.accounts.pace().calm;
-    let clock = Clock { now: prepared.env.now, poll, scale: ctx.scale };
+    let clock = Clock {
+        now: prepared.env.now,
+        poll,
+        scale: ctx.scale,
+    };
     let before = m.memory.failovers.first().cloned();
     let j = model::judge(&gathered.picture, &mut m.memory, &clock);
     if let Some(f) = j.failovers.first().filter(|f| before.as_ref() != Some(*f)) {
@@ -228,13 +289,24 @@ async fn judge<K: Managed>(object: &Arc<K>, ctx: &Arc<Context>, key: &str, prepa
     m.trouble = j.trouble || !made;
     let status = report::status(&**object, gathered.seeds, &gather.expected_peers(), &j);
     if m.written.as_ref().is_none_or(|w| !w.same_content(&status)) {
-        match report::write(&**object, ctx, &prefix.report_name(&object.name_any()), status.clone()).await {
+        match report::write(
+            &**object,
+            ctx,
+            &prefix.report_name(&object.name_any()),
+            status.clone(),
+        )
+        .await
+        {
             Ok(()) => m.written = Some(status),
             Err(error) => debug!(object = key, error, "the RouteReport could not be written"),
         }
     }
     let period = ctx.vantages.period(m.trouble);
-    let look_again = if j.pending { poll.max(Duration::from_millis(50)).min(period) } else { period };
+    let look_again = if j.pending {
+        poll.max(Duration::from_millis(50)).min(period)
+    } else {
+        period
+    };
     ctx.health.put(key, m);
     Health {
         sessions_up: j.sessions_up,
@@ -245,35 +317,115 @@ async fn judge<K: Managed>(object: &Arc<K>, ctx: &Arc<Context>, key: &str, prepa
     }
 }
 
-pub async fn judge_express_route(object: &Arc<ExpressRouteLink>, ctx: &Arc<Context>, key: &str, prepared: &Prepared, observed: &Observed, plan: &Plan) -> Health {
-    judge(object, ctx, key, prepared, observed, plan, KindPrefix::Er, Memory::default).await
+pub async fn judge_express_route(
+    object: &Arc<ExpressRouteLink>,
+    ctx: &Arc<Context>,
+    key: &str,
+    prepared: &Prepared,
+    observed: &Observed,
+    plan: &Plan,
+) -> Health {
+    judge(
+        object,
+        ctx,
+        key,
+        prepared,
+        observed,
+        plan,
+        KindPrefix::Er,
+        Memory::default,
+    )
+    .await
 }
 
-pub async fn judge_direct_connect(object: &Arc<DirectConnectLink>, ctx: &Arc<Context>, key: &str, prepared: &Prepared, observed: &Observed, plan: &Plan) -> Health {
-    judge(object, ctx, key, prepared, observed, plan, KindPrefix::Dx, Memory::default).await
+pub async fn judge_direct_connect(
+    object: &Arc<DirectConnectLink>,
+    ctx: &Arc<Context>,
+    key: &str,
+    prepared: &Prepared,
+    observed: &Observed,
+    plan: &Plan,
+) -> Health {
+    judge(
+        object,
+        ctx,
+        key,
+        prepared,
+        observed,
+        plan,
+        KindPrefix::Dx,
+        Memory::default,
+    )
+    .await
 }
 
-pub async fn judge_vpn(object: &Arc<VpnPair>, ctx: &Arc<Context>, key: &str, prepared: &Prepared, observed: &Observed, plan: &Plan) -> Health {
-    judge(object, ctx, key, prepared, observed, plan, KindPrefix::Vpn, Memory::default).await
+pub async fn judge_vpn(
+    object: &Arc<VpnPair>,
+    ctx: &Arc<Context>,
+    key: &str,
+    prepared: &Prepared,
+    observed: &Observed,
+    plan: &Plan,
+) -> Health {
+    judge(
+        object,
+        ctx,
+        key,
+        prepared,
+        observed,
+        plan,
+        KindPrefix::Vpn,
+        Memory::default,
+    )
+    .await
 }
 
-pub async fn judge_interconnect(object: &Arc<HybridInterconnect>, ctx: &Arc<Context>, key: &str, prepared: &Prepared, observed: &Observed, plan: &Plan) -> Health {
+pub async fn judge_interconnect(
+    object: &Arc<HybridInterconnect>,
+    ctx: &Arc<Context>,
+    key: &str,
+    prepared: &Prepared,
+    observed: &Observed,
+    plan: &Plan,
+) -> Health {
     // The record of failovers outlives the process in the object's status.
     let restored = || {
-        let Some(s) = &object.status else { return Memory::default() };
+        let Some(s) = &object.status else {
+            return Memory::default();
+        };
         let failovers = s
             .failovers
             .iter()
-            .filter_map(|f| Some(model::Failover { from: from_active(f.from), to: from_active(f.to), at: f.at.as_ref()?.0, outage_seconds: f.duration_seconds }))
+            .filter_map(|f| {
+                Some(model::Failover {
+                    from: from_active(f.from),
+                    to: from_active(f.to),
+                    at: f.at.as_ref()?.0,
+                    outage_seconds: f.duration_seconds,
+                })
+            })
             .collect();
         Memory::restored(s.active_path.map(from_active), failovers)
     };
-    judge(object, ctx, key, prepared, observed, plan, KindPrefix::Hi, restored).await
+    judge(
+        object,
+        ctx,
+        key,
+        prepared,
+        observed,
+        plan,
+        KindPrefix::Hi,
+        restored,
+    )
+    .await
 }
 
 /// Puts what was judged of an interconnect into its status.
 pub fn show(status: &mut HybridInterconnectStatus, health: &Health) {
-    status.bgp = Some(SessionCount::new(health.sessions_up, health.sessions_expected));
+    status.bgp = Some(SessionCount::new(
+        health.sessions_up,
+        health.sessions_expected,
+    ));
     let d = &health.detail;
     if !d.judged {
         // Not judged (again) yet: the record of failovers stays, the rest is not known.
@@ -290,7 +442,10 @@ pub fn show(status: &mut HybridInterconnectStatus, health: &Health) {
 
 /// Puts what was judged of a VPN pair into its status.
 pub fn show_vpn(status: &mut VpnPairStatus, health: &Health) {
-    status.bgp = Some(SessionCount::new(health.sessions_up, health.sessions_expected));
+    status.bgp = Some(SessionCount::new(
+        health.sessions_up,
+        health.sessions_expected,
+    ));
     if health.detail.judged {
         status.tunnels.clone_from(&health.detail.tunnels);
     }

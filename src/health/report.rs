@@ -1,10 +1,13 @@
 //! The RouteReport: the tables as they were gathered, sorted and bounded, written only when their content changed. What
 //! counts up by itself (durations, message counters) never gets in.
 
-use crate::controllers::context::Context;
 use crate::controllers::Managed;
+use crate::controllers::context::Context;
 use causeway_api::RouteReport;
-use causeway_api::report::{Readability, ReportSummary, RouteEntry, RouteReportStatus, SessionEntry, Subject, Vantage, VantageKind};
+use causeway_api::report::{
+    Readability, ReportSummary, RouteEntry, RouteReportStatus, SessionEntry, Subject, Vantage,
+    VantageKind,
+};
 use causeway_api::status::Provider;
 use causeway_model::health::{Judgement, Reading};
 use causeway_model::routes::aws::{TunnelHealth, TunnelRow};
@@ -27,7 +30,13 @@ pub(super) struct Seed {
 }
 
 impl Seed {
-    pub(super) fn new(name: String, provider: Provider, kind: VantageKind, object: Option<&str>, raw: Option<String>) -> Self {
+    pub(super) fn new(
+        name: String,
+        provider: Provider,
+        kind: VantageKind,
+        object: Option<&str>,
+        raw: Option<String>,
+    ) -> Self {
         let vantage = Vantage {
             name: cut(&name, 128),
             provider,
@@ -52,7 +61,12 @@ impl Seed {
 
     fn add(&mut self, table: Option<&Table>, direction: Option<&str>) {
         let kind = self.vantage.kind;
-        self.vantage.routes.extend(table.iter().flat_map(|t| &t.routes).map(|r| entry(r, kind, direction)));
+        self.vantage.routes.extend(
+            table
+                .iter()
+                .flat_map(|t| &t.routes)
+                .map(|r| entry(r, kind, direction)),
+        );
     }
 
     pub(super) fn routes(mut self, table: &Reading<Table>) -> Self {
@@ -61,7 +75,11 @@ impl Seed {
         self
     }
 
-    pub(super) fn directed(mut self, accepted: &Reading<Table>, advertised: &Reading<Table>) -> Self {
+    pub(super) fn directed(
+        mut self,
+        accepted: &Reading<Table>,
+        advertised: &Reading<Table>,
+    ) -> Self {
         self.note(accepted);
         self.add(accepted.shown(), Some("accepted"));
         self.add(advertised.shown(), Some("advertised"));
@@ -72,26 +90,36 @@ impl Seed {
         if !matches!(sessions, Reading::NotOffered(_)) {
             self.note(sessions);
         }
-        self.vantage.sessions.extend(sessions.shown().into_iter().flatten().map(session));
+        self.vantage
+            .sessions
+            .extend(sessions.shown().into_iter().flatten().map(session));
         self
     }
 
     /// A VPN tunnel by its telemetry. AWS's message says how many routes there are, and whether only BGP is missing.
     pub(super) fn tunnel(name: &str, connection: Option<&str>, row: &Reading<TunnelRow>) -> Self {
-        let mut seed = Self::new(name.to_owned(), Provider::AWS, VantageKind::VpnTunnel, connection, None);
+        let mut seed = Self::new(
+            name.to_owned(),
+            Provider::AWS,
+            VantageKind::VpnTunnel,
+            connection,
+            None,
+        );
         seed.note(row);
         if let Some(row) = row.shown() {
             if !row.message.is_empty() {
                 seed.vantage.message = Some(cut(&row.message, 2000));
             }
-            seed.vantage.sessions.extend(row.session().as_ref().map(session).map(|s| SessionEntry {
-                state: match row.health() {
-                    TunnelHealth::Healthy | TunnelHealth::NoRoutes => "UP".to_owned(),
-                    TunnelHealth::IpsecOnly | TunnelHealth::Down => "DOWN".to_owned(),
-                    TunnelHealth::Unknown => "unknown".to_owned(),
-                },
-                ..s
-            }));
+            seed.vantage
+                .sessions
+                .extend(row.session().as_ref().map(session).map(|s| SessionEntry {
+                    state: match row.health() {
+                        TunnelHealth::Healthy | TunnelHealth::NoRoutes => "UP".to_owned(),
+                        TunnelHealth::IpsecOnly | TunnelHealth::Down => "DOWN".to_owned(),
+                        TunnelHealth::Unknown => "unknown".to_owned(),
+                    },
+                    ..s
+                }));
         }
         seed
     }
@@ -122,7 +150,12 @@ fn origin(r: &Route, kind: VantageKind) -> Option<&'static str> {
 }
 
 fn entry(r: &Route, kind: VantageKind, direction: Option<&str>) -> RouteEntry {
-    let path = r.as_path.iter().map(u32::to_string).collect::<Vec<_>>().join(" ");
+    let path = r
+        .as_path
+        .iter()
+        .map(u32::to_string)
+        .collect::<Vec<_>>()
+        .join(" ");
     RouteEntry {
         prefix: r.prefix.to_string(),
         next_hop: match &r.next_hop {
@@ -150,21 +183,37 @@ fn session(s: &Session) -> SessionEntry {
 }
 
 /// The report's content.
-pub(super) fn status<K: Managed>(object: &K, seeds: Vec<Seed>, expected: &BTreeSet<IpAddr>, judged: &Judgement) -> RouteReportStatus {
+pub(super) fn status<K: Managed>(
+    object: &K,
+    seeds: Vec<Seed>,
+    expected: &BTreeSet<IpAddr>,
+    judged: &Judgement,
+) -> RouteReportStatus {
     let mut vantages: Vec<Vantage> = seeds.into_iter().map(|s| s.vantage).collect();
     for s in vantages.iter_mut().flat_map(|v| &mut v.sessions) {
-        s.expected = s.peer.as_ref().and_then(|p| p.parse().ok()).is_some_and(|p: IpAddr| expected.contains(&p));
+        s.expected = s
+            .peer
+            .as_ref()
+            .and_then(|p| p.parse().ok())
+            .is_some_and(|p: IpAddr| expected.contains(&p));
     }
     let mut status = RouteReportStatus {
         observed_generation: object.meta().generation.unwrap_or(0),
-        subject: Some(Subject { kind: K::KIND.to_owned(), name: object.name_any() }),
+        subject: Some(Subject {
+            kind: K::KIND.to_owned(),
+            name: object.name_any(),
+        }),
         updated_at: None,
         summary: None,
         vantages,
         truncated: false,
     }
     .bounded();
-    let readable = status.vantages.iter().filter(|v| v.state == Readability::Readable).count();
+    let readable = status
+        .vantages
+        .iter()
+        .filter(|v| v.state == Readability::Readable)
+        .count();
     let routes: usize = status.vantages.iter().map(|v| v.routes.len()).sum();
     status.summary = Some(ReportSummary {
         vantages: format!("{readable}/{}", status.vantages.len()),
@@ -175,7 +224,12 @@ pub(super) fn status<K: Managed>(object: &K, seeds: Vec<Seed>, expected: &BTreeS
 }
 
 /// Writes the report of an object unless the cluster has it already; answers whether the cluster has it now.
-pub(super) async fn write<K: Managed>(object: &K, ctx: &Context, name: &str, mut status: RouteReportStatus) -> Result<(), String> {
+pub(super) async fn write<K: Managed>(
+    object: &K,
+    ctx: &Context,
+    name: &str,
+    mut status: RouteReportStatus,
+) -> Result<(), String> {
     let namespace = object.namespace().unwrap_or_default();
     let api: Api<RouteReport> = Api::namespaced(ctx.client.clone(), &namespace);
     let work = async {
@@ -195,12 +249,21 @@ pub(super) async fn write<K: Managed>(object: &K, ctx: &Context, name: &str, mut
                 api.create(&PostParams::default(), &fresh).await?
             }
         };
-        if current.status.as_ref().is_some_and(|s| s.same_content(&status)) {
+        if current
+            .status
+            .as_ref()
+            .is_some_and(|s| s.same_content(&status))
+        {
             return Ok(());
         }
         status.updated_at = Some(Time(k8s_openapi::jiff::Timestamp::now()));
-        let next = RouteReport { status: Some(status), ..current };
-        api.replace_status(name, &PostParams::default(), &next).await.map(|_| ())
+        let next = RouteReport {
+            status: Some(status),
+            ..current
+        };
+        api.replace_status(name, &PostParams::default(), &next)
+            .await
+            .map(|_| ())
     };
     match tokio::time::timeout(KUBE_TIMEOUT, work).await {
         Ok(Ok(())) => Ok(()),

@@ -10,7 +10,9 @@ use causeway_api::status::{CommonStatus, SlotPhase};
 use causeway_api::vpn::TunnelName;
 use causeway_api::{DirectConnectLink, ExpressRouteLink, HybridInterconnect, VpnPair};
 use causeway_model::health::SubjectKind;
-use causeway_model::spec::{DirectConnect, ExpressRoute, Interconnect, PeeringPort, Source, Vpn, first_host, second_host};
+use causeway_model::spec::{
+    DirectConnect, ExpressRoute, Interconnect, PeeringPort, Source, Vpn, first_host, second_host,
+};
 use ipnet::{IpNet, Ipv4Net};
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
@@ -110,8 +112,18 @@ impl HealthSpec {
     /// How many sessions the spec asks for.
     pub(super) fn sessions(&self) -> usize {
         let Some(s) = &self.subject else { return 0 };
-        let tunnels = s.vpns.iter().flat_map(|v| &v.tunnels).filter(|t| t.bgp_expected).count();
-        s.express_routes.iter().map(|e| e.ports.len()).sum::<usize>() + s.direct_connects.len() + tunnels
+        let tunnels = s
+            .vpns
+            .iter()
+            .flat_map(|v| &v.tunnels)
+            .filter(|t| t.bgp_expected)
+            .count();
+        s.express_routes
+            .iter()
+            .map(|e| e.ports.len())
+            .sum::<usize>()
+            + s.direct_connects.len()
+            + tunnels
     }
 }
 
@@ -139,8 +151,14 @@ fn contract(c: &LinkRouteContract, prefer_express_route: bool) -> Contract {
 fn nics(account: &AzureAccount, list: &[ObservedNetworkInterface]) -> Vec<(String, ResourceId)> {
     list.iter()
         .map(|n| {
-            let group = n.resource_group.as_deref().unwrap_or(&account.resource_group);
-            (n.name.clone(), ResourceId::network_interface(&account.subscription_id, group, &n.name))
+            let group = n
+                .resource_group
+                .as_deref()
+                .unwrap_or(&account.resource_group);
+            (
+                n.name.clone(),
+                ResourceId::network_interface(&account.subscription_id, group, &n.name),
+            )
         })
         .collect()
 }
@@ -152,8 +170,15 @@ fn router_name(r: &RouterRef) -> String {
 
 /// The interconnect that controls a link.
 fn parent<K: ResourceExt>(link: &K) -> Option<String> {
-    let owner = link.owner_references().iter().find(|o| o.controller == Some(true) && o.kind == "HybridInterconnect")?;
-    Some(format!("HybridInterconnect {}/{}", link.namespace().unwrap_or_default(), owner.name))
+    let owner = link
+        .owner_references()
+        .iter()
+        .find(|o| o.controller == Some(true) && o.kind == "HybridInterconnect")?;
+    Some(format!(
+        "HybridInterconnect {}/{}",
+        link.namespace().unwrap_or_default(),
+        owner.name
+    ))
 }
 
 fn subject(kind: SubjectKind) -> Subject {
@@ -173,7 +198,11 @@ fn subject(kind: SubjectKind) -> Subject {
     }
 }
 
-pub fn express_route_spec(object: &ExpressRouteLink, _ctx: &Context, model: &ExpressRoute) -> HealthSpec {
+pub fn express_route_spec(
+    object: &ExpressRouteLink,
+    _ctx: &Context,
+    model: &ExpressRoute,
+) -> HealthSpec {
     let spec = &object.spec;
     let mut s = subject(SubjectKind::ExpressRouteLink);
     s.parent = parent(object);
@@ -187,8 +216,19 @@ pub fn express_route_spec(object: &ExpressRouteLink, _ctx: &Context, model: &Exp
         .ports
         .iter()
         .map(|p| {
-            let named = spec.ports.iter().find(|x| port(x.name) == p.port).map(|x| router_name(&x.router_ref));
-            (p.port, RouterSpec { name: named.unwrap_or_else(|| p.router_describe.clone()), asn: p.router_asn, uid: p.router_uid.clone() })
+            let named = spec
+                .ports
+                .iter()
+                .find(|x| port(x.name) == p.port)
+                .map(|x| router_name(&x.router_ref));
+            (
+                p.port,
+                RouterSpec {
+                    name: named.unwrap_or_else(|| p.router_describe.clone()),
+                    asn: p.router_asn,
+                    uid: p.router_uid.clone(),
+                },
+            )
         })
         .collect();
     s.express_routes.push(ErSpec {
@@ -201,14 +241,26 @@ pub fn express_route_spec(object: &ExpressRouteLink, _ctx: &Context, model: &Exp
     HealthSpec { subject: Some(s) }
 }
 
-pub fn direct_connect_spec(object: &DirectConnectLink, _ctx: &Context, model: &DirectConnect) -> HealthSpec {
+pub fn direct_connect_spec(
+    object: &DirectConnectLink,
+    _ctx: &Context,
+    model: &DirectConnect,
+) -> HealthSpec {
     let mut s = subject(SubjectKind::DirectConnectLink);
     s.parent = parent(object);
     s.contract = object.spec.routes.as_ref().map(|c| contract(c, false));
-    let managed = if let Source::Managed(g) = &model.gateway { Some(g.amazon_asn) } else { None };
+    let managed = if let Source::Managed(g) = &model.gateway {
+        Some(g.amazon_asn)
+    } else {
+        None
+    };
     s.direct_connects.push(DxSpec {
         name: object.name_any(),
-        router: RouterSpec { name: router_name(&object.spec.router_ref), asn: model.router_asn, uid: model.router_uid.clone() },
+        router: RouterSpec {
+            name: router_name(&object.spec.router_ref),
+            asn: model.router_asn,
+            uid: model.router_uid.clone(),
+        },
         amazon: model.amazon_address,
         customer: model.customer_address,
         gateway_asn: model.gateway_asn.or(managed),
@@ -228,18 +280,34 @@ pub fn vpn_spec(object: &VpnPair, _ctx: &Context, model: &Vpn) -> HealthSpec {
     let tunnels = TunnelName::ALL
         .into_iter()
         .filter_map(|name| {
-            let t = model.tunnels.iter().find(|t| t.instance == name.instance() && t.tunnel == name.tunnel())?;
-            Some(TunnelSpec { name, inside: t.inside, bgp_expected: t.tunnel <= model.bgp_tunnels_per_instance })
+            let t = model
+                .tunnels
+                .iter()
+                .find(|t| t.instance == name.instance() && t.tunnel == name.tunnel())?;
+            Some(TunnelSpec {
+                name,
+                inside: t.inside,
+                bgp_expected: t.tunnel <= model.bgp_tunnels_per_instance,
+            })
         })
         .collect();
-    s.vpns.push(VpnSpec { name: object.name_any(), gateway: ResourceId::new(model.gateway_id.clone()).name().to_owned(), tunnels });
+    s.vpns.push(VpnSpec {
+        name: object.name_any(),
+        gateway: ResourceId::new(model.gateway_id.clone()).name().to_owned(),
+        tunnels,
+    });
     HealthSpec { subject: Some(s) }
 }
 
 /// IDs of a link's slots, and whether all of them were made.
 fn link_slots(common: Option<&CommonStatus>) -> (BTreeMap<String, String>, bool) {
     let slots = common.map(|c| c.slots.as_slice()).unwrap_or_default();
-    let making = |p: SlotPhase| matches!(p, SlotPhase::Pending | SlotPhase::Intended | SlotPhase::Creating);
+    let making = |p: SlotPhase| {
+        matches!(
+            p,
+            SlotPhase::Pending | SlotPhase::Intended | SlotPhase::Creating
+        )
+    };
     let made = !slots.is_empty() && !slots.iter().any(|s| making(s.phase));
     let ids = slots
         .iter()
@@ -249,77 +317,161 @@ fn link_slots(common: Option<&CommonStatus>) -> (BTreeMap<String, String>, bool)
     (ids, made)
 }
 
-pub fn interconnect_spec(object: &HybridInterconnect, ctx: &Context, model: &Interconnect) -> HealthSpec {
+pub fn interconnect_spec(
+    object: &HybridInterconnect,
+    ctx: &Context,
+    model: &Interconnect,
+) -> HealthSpec {
     let spec = &object.spec;
     let own = object.name_any();
     let namespace = object.namespace().unwrap_or_default();
     let mut s = subject(SubjectKind::HybridInterconnect);
-    s.contract = Some(contract(&spec.routes.prefixes, spec.routes.preferred_path == PreferredPath::ExpressRoute));
+    s.contract = Some(contract(
+        &spec.routes.prefixes,
+        spec.routes.preferred_path == PreferredPath::ExpressRoute,
+    ));
     s.network_interfaces = nics(&spec.azure.account, &spec.azure.observed_network_interfaces);
-    s.virtual_network = virtual_network_id(&spec.azure.account, &spec.azure.virtual_network_ref).map(ResourceId::new).or_else(|| {
-        (!model.vnet_id.is_empty()).then(|| ResourceId::new(model.vnet_id.clone()))
-    });
+    s.virtual_network = virtual_network_id(&spec.azure.account, &spec.azure.virtual_network_ref)
+        .map(ResourceId::new)
+        .or_else(|| (!model.vnet_id.is_empty()).then(|| ResourceId::new(model.vnet_id.clone())));
     s.vpc_id = (!model.vpc_id.is_empty()).then(|| model.vpc_id.clone());
     if let Some(Source::Managed(g)) = &model.vgw {
         s.route_tables.clone_from(&g.route_tables);
     }
-    let recorded: BTreeMap<String, String> = link_slots(object.status.as_ref().map(|x| &x.common)).0;
+    let recorded: BTreeMap<String, String> =
+        link_slots(object.status.as_ref().map(|x| &x.common)).0;
     let router = |name: &str| {
-        let entry = spec.megaport.iter().flat_map(|m| &m.routers).find(|r| r.name == name);
-        let referenced = entry.and_then(|r| r.reference.as_ref()).map(|p| p.product_uid.clone());
+        let entry = spec
+            .megaport
+            .iter()
+            .flat_map(|m| &m.routers)
+            .find(|r| r.name == name);
+        let referenced = entry
+            .and_then(|r| r.reference.as_ref())
+            .map(|p| p.product_uid.clone());
         RouterSpec {
             name: name.to_owned(),
             asn: entry.map_or(0, |r| u32::try_from(r.asn_or_default()).unwrap_or_default()),
             uid: referenced.or_else(|| recorded.get(&format!("router-{name}")).cloned()),
         }
     };
-    let dxgw_asn = if let Some(Source::Managed(g)) = &model.dxgw { Some(g.amazon_asn) } else { None };
+    let dxgw_asn = if let Some(Source::Managed(g)) = &model.dxgw {
+        Some(g.amazon_asn)
+    } else {
+        None
+    };
     for entry in &spec.express_routes {
         let name = entry.link_name(&own);
-        let link = ctx.stores.express_routes.get(&ObjectRef::new(&name).within(&namespace));
-        let (slots, made) = link_slots(link.as_ref().and_then(|l| l.status.as_ref()).map(|x| &x.common));
-        let nets = entry.peering.primary_prefix.parse().ok().zip(entry.peering.secondary_prefix.parse().ok());
+        let link = ctx
+            .stores
+            .express_routes
+            .get(&ObjectRef::new(&name).within(&namespace));
+        let (slots, made) = link_slots(
+            link.as_ref()
+                .and_then(|l| l.status.as_ref())
+                .map(|x| &x.common),
+        );
+        let nets = entry
+            .peering
+            .primary_prefix
+            .parse()
+            .ok()
+            .zip(entry.peering.secondary_prefix.parse().ok());
         let (Some((primary, secondary)), true) = (nets, made) else {
             s.links_missing = true;
             continue;
         };
-        let circuit = slots.get("circuit").map(|id| ResourceId::new(id.clone()).name().to_owned());
-        let ports = entry.ports.iter().map(|p| (port(p.name), router(&p.router))).collect();
-        s.express_routes.push(ErSpec { name: name.clone(), circuit: circuit.unwrap_or_else(|| name.clone()), ports, primary, secondary });
+        let circuit = slots
+            .get("circuit")
+            .map(|id| ResourceId::new(id.clone()).name().to_owned());
+        let ports = entry
+            .ports
+            .iter()
+            .map(|p| (port(p.name), router(&p.router)))
+            .collect();
+        s.express_routes.push(ErSpec {
+            name: name.clone(),
+            circuit: circuit.unwrap_or_else(|| name.clone()),
+            ports,
+            primary,
+            secondary,
+        });
         s.slots.insert(name, slots);
     }
     for entry in &spec.direct_connects {
         let name = entry.link_name(&own);
-        let link = ctx.stores.direct_connects.get(&ObjectRef::new(&name).within(&namespace));
-        let (slots, made) = link_slots(link.as_ref().and_then(|l| l.status.as_ref()).map(|x| &x.common));
+        let link = ctx
+            .stores
+            .direct_connects
+            .get(&ObjectRef::new(&name).within(&namespace));
+        let (slots, made) = link_slots(
+            link.as_ref()
+                .and_then(|l| l.status.as_ref())
+                .map(|x| &x.common),
+        );
         let vif = &entry.settings.virtual_interface;
-        let ends = vif.amazon_address.parse().ok().zip(vif.customer_address.parse().ok());
+        let ends = vif
+            .amazon_address
+            .parse()
+            .ok()
+            .zip(vif.customer_address.parse().ok());
         let (Some((amazon, customer)), true) = (ends, made) else {
             s.links_missing = true;
             continue;
         };
-        s.direct_connects.push(DxSpec { name: name.clone(), router: router(&entry.router), amazon, customer, gateway_asn: dxgw_asn });
+        s.direct_connects.push(DxSpec {
+            name: name.clone(),
+            router: router(&entry.router),
+            amazon,
+            customer,
+            gateway_asn: dxgw_asn,
+        });
         s.slots.insert(name, slots);
     }
     if let Some(entry) = &spec.vpn {
         let name = entry.link_name(&own);
-        let link = ctx.stores.vpns.get(&ObjectRef::new(&name).within(&namespace));
-        let common = link.as_ref().and_then(|l| l.status.as_ref()).map(|x| &x.common);
+        let link = ctx
+            .stores
+            .vpns
+            .get(&ObjectRef::new(&name).within(&namespace));
+        let common = link
+            .as_ref()
+            .and_then(|l| l.status.as_ref())
+            .map(|x| &x.common);
         let (slots, made) = link_slots(common);
         let inside = |t: TunnelName| {
-            let given = entry.settings.tunnels.iter().find(|x| x.name == t).and_then(|x| x.inside_cidr.clone());
+            let given = entry
+                .settings
+                .tunnels
+                .iter()
+                .find(|x| x.name == t)
+                .and_then(|x| x.inside_cidr.clone());
             let field = format!("spec.tunnels[{}].insideCIDR", t.as_str());
-            let kept = common.and_then(|c| c.references.iter().find(|r| r.field == field)).map(|r| r.id.clone());
+            let kept = common
+                .and_then(|c| c.references.iter().find(|r| r.field == field))
+                .map(|r| r.id.clone());
             given.or(kept).and_then(|text| text.parse::<Ipv4Net>().ok())
         };
         let per_instance = entry.settings.bgp_tunnels_per_instance;
         let tunnels: Vec<TunnelSpec> = TunnelName::ALL
             .into_iter()
-            .filter_map(|t| Some(TunnelSpec { name: t, inside: inside(t)?, bgp_expected: i64::from(t.tunnel()) <= per_instance }))
+            .filter_map(|t| {
+                Some(TunnelSpec {
+                    name: t,
+                    inside: inside(t)?,
+                    bgp_expected: i64::from(t.tunnel()) <= per_instance,
+                })
+            })
             .collect();
         if made && tunnels.len() == TunnelName::ALL.len() {
-            let gateway = slots.get("vpn-gateway").map(|id| ResourceId::new(id.clone()).name().to_owned());
-            s.vpns.push(VpnSpec { name: name.clone(), gateway: gateway.unwrap_or_else(|| name.clone()), tunnels });
+            let gateway = slots
+                .get("vpn-gateway")
+                .map(|id| ResourceId::new(id.clone()).name().to_owned());
+            s.vpns.push(VpnSpec {
+                name: name.clone(),
+                gateway: gateway.unwrap_or_else(|| name.clone()),
+                tunnels,
+            });
             s.slots.insert(name, slots);
         } else {
             s.links_missing = true;

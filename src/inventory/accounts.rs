@@ -99,11 +99,11 @@ impl<I: Hash + Eq + Clone, A> Shelf<I, A> {
 
     fn find(&self, place: &Place, identity: &I, user: &str) -> Option<Arc<A>> {
         let mut places = self.by_place.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(used) = places.get_mut(place) {
-            if used.identity == *identity {
-                used.users.insert(user.to_owned());
-                return Some(used.account.clone());
-            }
+        if let Some(used) = places.get_mut(place)
+            && used.identity == *identity
+        {
+            used.users.insert(user.to_owned());
+            return Some(used.account.clone());
         }
         let shared = self
             .by_identity

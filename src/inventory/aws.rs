@@ -122,7 +122,9 @@ async fn read(
         None => (None, None, None),
         // Without the gateways, nobody knows whose associations to ask for: the last ones stand.
         Some((Err(e), _, _)) => (Some(Err(e.clone())), Some(Err(e.clone())), Some(Err(e))),
-        Some((gateways, associations, attachments)) => (Some(gateways), Some(associations), Some(attachments)),
+        Some((gateways, associations, attachments)) => {
+            (Some(gateways), Some(associations), Some(attachments))
+        }
     };
     let changed = [
         s.vpcs.take(began, vpcs),

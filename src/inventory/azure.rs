@@ -142,7 +142,8 @@ async fn read_group(
     let changed = [
         s.circuits.take(began, a),
         s.gateways.take(began, b),
-        s.connections.take(began, c.map(|r| r.map(without_counters))),
+        s.connections
+            .take(began, c.map(|r| r.map(without_counters))),
         s.local_gateways.take(began, d),
         s.public_ips.take(began, e),
         s.virtual_networks.take(began, f),

@@ -79,10 +79,9 @@ impl MegaportAccount {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+            && now.duration_since(at).as_secs() < 3600
         {
-            if now.duration_since(at).as_secs() < 3600 {
-                return Ok(kept);
-            }
+            return Ok(kept);
         }
         let read = Arc::new(self.client.locations().await?);
         *self

@@ -102,7 +102,9 @@ impl Pace {
     /// time whatever the scale.
     pub fn scaled(scale: f64) -> Self {
         let scaled = |secs: u64, floor: u64| {
-            Duration::from_secs(secs).div_f64(scale).max(Duration::from_millis(floor))
+            Duration::from_secs(secs)
+                .div_f64(scale)
+                .max(Duration::from_millis(floor))
         };
         Self {
             calm: scaled(15, 100),
@@ -186,11 +188,13 @@ impl<S: Clone + Default + Send + Sync + 'static> Poller<S> {
                 let mut last_round: Option<Instant> = None;
                 loop {
                     let round = last_round.is_none_or(|at| at.elapsed() >= pace.calm);
-                    let busy = Timestamp::now().as_millisecond() < wishes.busy_until.load(Ordering::Relaxed);
+                    let busy = Timestamp::now().as_millisecond()
+                        < wishes.busy_until.load(Ordering::Relaxed);
                     if !busy {
                         wishes.busy.store(0, Ordering::Relaxed);
                     }
-                    let asked = Parts(wishes.now.swap(0, Ordering::Relaxed)).and(Parts(wishes.busy.load(Ordering::Relaxed)));
+                    let asked = Parts(wishes.now.swap(0, Ordering::Relaxed))
+                        .and(Parts(wishes.busy.load(Ordering::Relaxed)));
                     let parts = if round { Parts::ALL } else { asked };
                     if round {
                         last_round = Some(Instant::now());
@@ -209,9 +213,13 @@ impl<S: Clone + Default + Send + Sync + 'static> Poller<S> {
                             w();
                         }
                     }
-                    let until_round =
-                        last_round.map_or(Duration::ZERO, |at| pace.calm.saturating_sub(at.elapsed()));
-                    let pause = if busy { pace.busy.min(until_round) } else { until_round };
+                    let until_round = last_round
+                        .map_or(Duration::ZERO, |at| pace.calm.saturating_sub(at.elapsed()));
+                    let pause = if busy {
+                        pace.busy.min(until_round)
+                    } else {
+                        until_round
+                    };
                     tokio::select! {
                         () = tokio::time::sleep(pause) => {}
                         () = kick.notified() => {}

@@ -96,7 +96,10 @@ impl std::fmt::Debug for Vantages {
 
 impl Vantages {
     pub fn new(scale: f64) -> Arc<Self> {
-        Arc::new(Self { scale, state: Mutex::default() })
+        Arc::new(Self {
+            scale,
+            state: Mutex::default(),
+        })
     }
 
     fn scaled(&self, d: Duration) -> Duration {
@@ -122,16 +125,30 @@ impl Vantages {
         let entry = state.entries.entry(key.clone()).or_default();
         entry.watchers.insert(ask.who.to_owned(), ask.waker.clone());
         entry.asked = Some(now);
-        let outdated = entry.seen.began.is_none_or(|b| ask.since.is_some_and(|s| b < s));
+        let outdated = entry
+            .seen
+            .began
+            .is_none_or(|b| ask.since.is_some_and(|s| b < s));
         entry.awaited |= outdated;
-        let old = entry.seen.began.is_none_or(|b| age(now, b) >= self.period(ask.busy));
+        let old = entry
+            .seen
+            .began
+            .is_none_or(|b| age(now, b) >= self.period(ask.busy));
         let may = !entry.running && entry.not_before.is_none_or(|t| t <= now);
         let seen = entry.seen.clone();
         if may && (outdated || old) {
             entry.running = true;
             self.forget_old(&mut state, now);
-            let gate = state.gates.entry(key.1.object().to_lowercase()).or_default().clone();
-            let budget = state.budgets.entry(key.0).or_insert_with(|| Arc::new(Semaphore::new(PER_ACCOUNT))).clone();
+            let gate = state
+                .gates
+                .entry(key.1.object().to_lowercase())
+                .or_default()
+                .clone();
+            let budget = state
+                .budgets
+                .entry(key.0)
+                .or_insert_with(|| Arc::new(Semaphore::new(PER_ACCOUNT)))
+                .clone();
             drop(state);
             tokio::spawn(self.clone().refresh(source.clone(), key, gate, budget));
         }
@@ -148,29 +165,41 @@ impl Vantages {
 
     fn forget_old(&self, state: &mut State, now: Timestamp) {
         let limit = self.scaled(FORGOTTEN).max(Duration::from_mins(1));
-        state.entries.retain(|_, e| e.running || e.asked.is_some_and(|a| age(now, a) < limit));
+        state
+            .entries
+            .retain(|_, e| e.running || e.asked.is_some_and(|a| age(now, a) < limit));
         state.gates.retain(|_, g| Arc::strong_count(g) > 1);
         let live: Vec<usize> = state.entries.keys().map(|(account, _)| *account).collect();
         state.budgets.retain(|account, _| live.contains(account));
     }
 
-    async fn refresh(self: Arc<Self>, source: Source, key: Key, gate: Arc<tokio::sync::Mutex<()>>, budget: Arc<Semaphore>) {
+    async fn refresh(
+        self: Arc<Self>,
+        source: Source,
+        key: Key,
+        gate: Arc<tokio::sync::Mutex<()>>,
+        budget: Arc<Semaphore>,
+    ) {
         let _one = gate.lock().await;
         // Never closed: an error here can not happen, and would only mean one read beyond the budget.
         let _few = budget.acquire().await;
         let began = Timestamp::now();
         let deadline = self.scaled(DEADLINE).max(DEADLINE_FLOOR);
-        let outcome = match tokio::time::timeout(deadline, read::read(&source, &key.1, self.scale)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(read::timed_out(&key.1)),
-        };
+        let outcome =
+            match tokio::time::timeout(deadline, read::read(&source, &key.1, self.scale)).await {
+                Ok(outcome) => outcome,
+                Err(_) => Err(read::timed_out(&key.1)),
+            };
         let wake: Vec<Waker> = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some(entry) = state.entries.get_mut(&key) else { return };
+            let Some(entry) = state.entries.get_mut(&key) else {
+                return;
+            };
             entry.running = false;
             let changed = match outcome {
                 Ok(content) => {
-                    let same = entry.seen.error.is_none() && entry.seen.content.as_deref() == Some(&content);
+                    let same = entry.seen.error.is_none()
+                        && entry.seen.content.as_deref() == Some(&content);
                     if !same {
                         entry.seen.content = Some(Arc::new(content));
                     }
@@ -183,16 +212,24 @@ impl Vantages {
                 Err(error) => {
                     debug!(what = %key.1, %error, "a table could not be read");
                     entry.failures = entry.failures.saturating_add(1);
-                    let own = self.scaled(BUSY * 2u32.pow(entry.failures.min(4) - 1)).max(FLOOR);
+                    let own = self
+                        .scaled(BUSY * 2u32.pow(entry.failures.min(4) - 1))
+                        .max(FLOOR);
                     let wait = error.retry_after().map_or(own, |r| self.scaled(r).max(own));
-                    entry.not_before = Some(began + jiff::SignedDuration::try_from(wait).unwrap_or_default());
-                    let changed = entry.seen.error.as_ref().map(|(e, _)| &e.code) != Some(&error.code);
+                    entry.not_before =
+                        Some(began + jiff::SignedDuration::try_from(wait).unwrap_or_default());
+                    let changed =
+                        entry.seen.error.as_ref().map(|(e, _)| &e.code) != Some(&error.code);
                     entry.seen.error = Some((error, began));
                     changed
                 }
             };
             let wake = changed || std::mem::take(&mut entry.awaited);
-            if wake { entry.watchers.values().cloned().collect() } else { Vec::new() }
+            if wake {
+                entry.watchers.values().cloned().collect()
+            } else {
+                Vec::new()
+            }
         };
         for w in wake {
             w();

@@ -31,7 +31,11 @@ impl What {
     /// The cloud object that is asked, one read at a time.
     pub(super) fn object(&self) -> &str {
         match self {
-            Self::CircuitRoutes(id, _) | Self::CircuitSummary(id, _) | Self::GatewayPeers(id) | Self::GatewayRoutes(id) | Self::EffectiveRoutes(id) => id.as_str(),
+            Self::CircuitRoutes(id, _)
+            | Self::CircuitSummary(id, _)
+            | Self::GatewayPeers(id)
+            | Self::GatewayRoutes(id)
+            | Self::EffectiveRoutes(id) => id.as_str(),
             Self::RouterRoutes(id) | Self::VifRoutes(id) => id,
         }
     }
@@ -69,7 +73,10 @@ pub enum Content {
     Table(Table),
     /// Sessions, and the rows that could not be understood.
     Sessions(Vec<Session>, Vec<String>),
-    Vif { accepted: Table, advertised: Table },
+    Vif {
+        accepted: Table,
+        advertised: Table,
+    },
 }
 
 /// Who reads.
@@ -92,36 +99,57 @@ impl Source {
 }
 
 fn failed(what: &What, intent: Intent, code: &str, message: &str) -> CloudError {
-    CloudError::new(what.provider(), what.operation(), what.object(), intent, code, message).sent(Sent::No)
+    CloudError::new(
+        what.provider(),
+        what.operation(),
+        what.object(),
+        intent,
+        code,
+        message,
+    )
+    .sent(Sent::No)
 }
 
 pub(super) fn timed_out(what: &What) -> CloudError {
-    failed(what, Intent::Transient { retry_after: None }, "Timeout", "the table did not come in time")
+    failed(
+        what,
+        Intent::Transient { retry_after: None },
+        "Timeout",
+        "the table did not come in time",
+    )
 }
 
 pub(super) async fn read(source: &Source, what: &What, scale: f64) -> Result<Content, CloudError> {
     match (source, what) {
         (Source::Azure(c), What::CircuitRoutes(id, port)) => {
             let first = c.start_circuit_routes(id, *port).await?;
-            Ok(Content::Table(azure::circuit_routes(&finish(c, what, id, first, scale).await?)))
+            Ok(Content::Table(azure::circuit_routes(
+                &finish(c, what, id, first, scale).await?,
+            )))
         }
         (Source::Azure(c), What::CircuitSummary(id, port)) => {
             let first = c.start_circuit_summary(id, *port).await?;
-            let (sessions, bad) = azure::circuit_sessions(&finish(c, what, id, first, scale).await?);
+            let (sessions, bad) =
+                azure::circuit_sessions(&finish(c, what, id, first, scale).await?);
             Ok(Content::Sessions(sessions, bad))
         }
         (Source::Azure(c), What::GatewayPeers(id)) => {
             let first = c.start_bgp_peers(id).await?;
-            let (sessions, bad) = azure::gateway_sessions(&finish(c, what, id, first, scale).await?);
+            let (sessions, bad) =
+                azure::gateway_sessions(&finish(c, what, id, first, scale).await?);
             Ok(Content::Sessions(sessions, bad))
         }
         (Source::Azure(c), What::GatewayRoutes(id)) => {
             let first = c.start_learned_routes(id).await?;
-            Ok(Content::Table(azure::gateway_routes(&finish(c, what, id, first, scale).await?)))
+            Ok(Content::Table(azure::gateway_routes(
+                &finish(c, what, id, first, scale).await?,
+            )))
         }
         (Source::Azure(c), What::EffectiveRoutes(id)) => {
             let first = c.start_effective_routes(id).await?;
-            Ok(Content::Table(azure::effective_routes(&finish(c, what, id, first, scale).await?)))
+            Ok(Content::Table(azure::effective_routes(
+                &finish(c, what, id, first, scale).await?,
+            )))
         }
         (Source::Megaport(c), What::RouterRoutes(uid)) => {
             let operation = c.start_bgp_routes(uid).await?;
@@ -134,9 +162,17 @@ pub(super) async fn read(source: &Source, what: &What, scale: f64) -> Result<Con
         }
         (Source::Aws(c), What::VifRoutes(id)) => {
             let rows = c.vif_routes(id).await?;
-            Ok(Content::Vif { accepted: aws::vif_routes(&rows, aws::VifDirection::Accepted), advertised: aws::vif_routes(&rows, aws::VifDirection::Advertised) })
+            Ok(Content::Vif {
+                accepted: aws::vif_routes(&rows, aws::VifDirection::Accepted),
+                advertised: aws::vif_routes(&rows, aws::VifDirection::Advertised),
+            })
         }
-        _ => Err(failed(what, Intent::Terminal, "WrongAccount", "the table belongs to another provider than the account")),
+        _ => Err(failed(
+            what,
+            Intent::Terminal,
+            "WrongAccount",
+            "the table belongs to another provider than the account",
+        )),
     }
 }
 
@@ -145,12 +181,21 @@ async fn pause(wish: Option<Duration>, scale: f64) {
 }
 
 /// Looks at a diagnostic until it is done.
-async fn finish<T: DeserializeOwned + Default>(c: &AzureClient, what: &What, id: &ResourceId, first: Long<T>, scale: f64) -> Result<T, CloudError> {
+async fn finish<T: DeserializeOwned + Default>(
+    c: &AzureClient,
+    what: &What,
+    id: &ResourceId,
+    first: Long<T>,
+    scale: f64,
+) -> Result<T, CloudError> {
     let mut long = first;
     loop {
         match long {
             Long::Done(rows) => return Ok(rows),
-            Long::Running { location, retry_after } => {
+            Long::Running {
+                location,
+                retry_after,
+            } => {
                 pause(retry_after, scale).await;
                 long = c.poll(what.operation(), id, &location).await?;
             }

@@ -10,17 +10,31 @@ pub fn net(s: &str) -> Ipv4Net {
     s.parse().unwrap()
 }
 
-pub const VNET: &str = "/subscriptions/s/resourceGroups/vpn-rg/providers/Microsoft.Network/virtualNetworks/vnet";
+pub const VNET: &str =
+    "/subscriptions/s/resourceGroups/vpn-rg/providers/Microsoft.Network/virtualNetworks/vnet";
 
 pub fn policy() -> Policy {
-    Policy { observe_only: false, report_drift_only: false, retain: false, paused: false }
+    Policy {
+        observe_only: false,
+        report_drift_only: false,
+        retain: false,
+        paused: false,
+    }
 }
 
 fn key(k: &str) -> SecretHandle {
-    SecretHandle { secret: "keys".to_owned(), key: k.to_owned() }
+    SecretHandle {
+        secret: "keys".to_owned(),
+        key: k.to_owned(),
+    }
 }
 
-const BGP: BgpOptions = BgpOptions { bfd: true, shutdown: false, prepend: 0, med_out: None };
+const BGP: BgpOptions = BgpOptions {
+    bfd: true,
+    shutdown: false,
+    prepend: 0,
+    med_out: None,
+};
 
 pub fn express_route() -> ExpressRoute {
     ExpressRoute {
@@ -34,7 +48,12 @@ pub fn express_route() -> ExpressRoute {
             tier: "Standard".to_owned(),
             family: "MeteredData".to_owned(),
         }),
-        peering: Peering { primary: net("169.254.101.216/30"), secondary: net("169.254.101.220/30"), vlan: 100, auth_key: None },
+        peering: Peering {
+            primary: net("169.254.101.216/30"),
+            secondary: net("169.254.101.220/30"),
+            vlan: 100,
+            auth_key: None,
+        },
         ports: vec![Port {
             port: PeeringPort::Primary,
             router_uid: Some("mcr-1".to_owned()),
@@ -46,10 +65,17 @@ pub fn express_route() -> ExpressRoute {
             bgp: BGP,
             export_filter: true,
         }],
-        gateway: Source::Referenced { id: Some("/gateways/ergw".to_owned()), describe: "gateway of lab".to_owned() },
+        gateway: Source::Referenced {
+            id: Some("/gateways/ergw".to_owned()),
+            describe: "gateway of lab".to_owned(),
+        },
         gateway_id: Some("/gateways/ergw".to_owned()),
         gateway_subnet_id: format!("{VNET}/subnets/GatewaySubnet"),
-        connection: ErConnection { name: "lab-er-main-connection".to_owned(), routing_weight: 0, authorization_key: None },
+        connection: ErConnection {
+            name: "lab-er-main-connection".to_owned(),
+            routing_weight: 0,
+            authorization_key: None,
+        },
     }
 }
 
@@ -69,10 +95,16 @@ pub fn direct_connect() -> DirectConnect {
         mtu: 1500,
         auth_key: key("vif"),
         bgp: BGP,
-        gateway: Source::Referenced { id: Some("dxgw-1".to_owned()), describe: "gateway of lab".to_owned() },
+        gateway: Source::Referenced {
+            id: Some("dxgw-1".to_owned()),
+            describe: "gateway of lab".to_owned(),
+        },
         gateway_asn: Some(64901),
         association_vgw: None,
-        generated_keys: Some(GeneratedKeys { secret: "dx-lab-keys".to_owned(), keys: vec!["vif".to_owned()] }),
+        generated_keys: Some(GeneratedKeys {
+            secret: "dx-lab-keys".to_owned(),
+            keys: vec!["vif".to_owned()],
+        }),
     }
 }
 
@@ -89,17 +121,30 @@ pub fn vpn() -> Vpn {
             zones: vec!["1".to_owned(), "2".to_owned(), "3".to_owned()],
         }),
         gateway_id: "/gateways/vnet-gateway".to_owned(),
-        vgw: Source::Referenced { id: Some("vgw-1".to_owned()), describe: "vgw of lab".to_owned() },
+        vgw: Source::Referenced {
+            id: Some("vgw-1".to_owned()),
+            describe: "vgw of lab".to_owned(),
+        },
         vgw_asn: 64900,
         bgp_tunnels_per_instance: 1,
         tunnels: tunnels
             .into_iter()
-            .map(|((instance, tunnel), inside)| Tunnel { instance, tunnel, inside, pre_shared_key: key(&format!("instance{instance}-tunnel{tunnel}")) })
+            .map(|((instance, tunnel), inside)| Tunnel {
+                instance,
+                tunnel,
+                inside,
+                pre_shared_key: key(&format!("instance{instance}-tunnel{tunnel}")),
+            })
             .collect(),
         ipsec: IpsecProfile::cbc(),
         dpd_seconds: 45,
-        names: VpnNames { prefix: "lab-vpn".to_owned() },
-        generated_keys: Some(GeneratedKeys { secret: "vpn-lab-vpn-keys".to_owned(), keys: vec!["instance0-tunnel1".to_owned()] }),
+        names: VpnNames {
+            prefix: "lab-vpn".to_owned(),
+        },
+        generated_keys: Some(GeneratedKeys {
+            secret: "vpn-lab-vpn-keys".to_owned(),
+            keys: vec!["instance0-tunnel1".to_owned()],
+        }),
     }
 }
 
@@ -119,9 +164,20 @@ pub fn interconnect(dependents: Vec<Dependent>) -> Interconnect {
                 cost_centre: None,
             }),
         }],
-        er_gateway: Some(Source::Managed(ManagedGateway { name: "ergw".to_owned(), sku: "ErGw1AZ".to_owned() })),
-        vgw: Some(Source::Managed(ManagedVgw { name: "lab".to_owned(), amazon_asn: 64900, route_tables: vec!["rtb-1".to_owned()] })),
-        dxgw: Some(Source::Managed(ManagedDxgw { name: "lab".to_owned(), amazon_asn: 64901, allowed_prefixes: vec![net("172.16.0.0/16")] })),
+        er_gateway: Some(Source::Managed(ManagedGateway {
+            name: "ergw".to_owned(),
+            sku: "ErGw1AZ".to_owned(),
+        })),
+        vgw: Some(Source::Managed(ManagedVgw {
+            name: "lab".to_owned(),
+            amazon_asn: 64900,
+            route_tables: vec!["rtb-1".to_owned()],
+        })),
+        dxgw: Some(Source::Managed(ManagedDxgw {
+            name: "lab".to_owned(),
+            amazon_asn: 64901,
+            allowed_prefixes: vec![net("172.16.0.0/16")],
+        })),
         dependents,
     }
 }
@@ -130,9 +186,18 @@ pub fn interconnect(dependents: Vec<Dependent>) -> Interconnect {
 pub fn graphs() -> Vec<(&'static str, Graph)> {
     let none: [SlotId; 0] = [];
     vec![
-        ("expressroute", crate::graph::expressroute::graph(&express_route(), &none)),
-        ("directconnect", crate::graph::directconnect::graph(&direct_connect(), &none)),
+        (
+            "expressroute",
+            crate::graph::expressroute::graph(&express_route(), &none),
+        ),
+        (
+            "directconnect",
+            crate::graph::directconnect::graph(&direct_connect(), &none),
+        ),
         ("vpn", crate::graph::vpn::graph(&vpn(), &none)),
-        ("interconnect", crate::graph::interconnect::graph(&interconnect(Vec::new()), &none)),
+        (
+            "interconnect",
+            crate::graph::interconnect::graph(&interconnect(Vec::new()), &none),
+        ),
     ]
 }

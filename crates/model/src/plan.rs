@@ -230,11 +230,11 @@ fn by_depth(graph: &Graph) -> Vec<&Slot> {
         for slot in graph.slots.values() {
             let own = depth.get(&slot.id).copied().unwrap_or(0);
             for need in &slot.needs {
-                if let Some(d) = depth.get_mut(&need.slot) {
-                    if *d < own + 1 {
-                        *d = own + 1;
-                        changed = true;
-                    }
+                if let Some(d) = depth.get_mut(&need.slot)
+                    && *d < own + 1
+                {
+                    *d = own + 1;
+                    changed = true;
                 }
             }
         }
@@ -252,7 +252,7 @@ fn by_depth(graph: &Graph) -> Vec<&Slot> {
     slots
 }
 
-impl<'a> Walk<'a> {
+impl Walk<'_> {
     fn seen(&self, id: &SlotId) -> Seen {
         // What was never looked at is not absent.
         self.input

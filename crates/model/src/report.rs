@@ -577,7 +577,11 @@ fn deleting(scope: &Scope<'_>) -> Option<Condition> {
     }
     if let Some(r) = scope.rejection {
         // Nothing can be deleted without its account: says what is missing, and goes on when it is back.
-        let reason = if r.reason == "CredentialsInvalid" { "CredentialsInvalid" } else { "DeletionInProgress" };
+        let reason = if r.reason == "CredentialsInvalid" {
+            "CredentialsInvalid"
+        } else {
+            "DeletionInProgress"
+        };
         return named(reason, r.message.clone());
     }
     if let Some(b) = find(&|w| *w == Why::Auth) {

@@ -106,7 +106,12 @@ pub struct Finding {
 }
 
 fn error(rule: u8, reason: &'static str, message: String) -> Finding {
-    Finding { rule, severity: Severity::Error, reason, message }
+    Finding {
+        rule,
+        severity: Severity::Error,
+        reason,
+        message,
+    }
 }
 
 const INVALID: &str = "InvalidTopology";
@@ -130,7 +135,13 @@ pub fn check(t: &Topology, f: &Facts) -> Vec<Finding> {
 fn networks_exist(t: &Topology, f: &Facts) -> Vec<Finding> {
     let mut out = Vec::new();
     if let (Some((field, id)), None) = (&t.virtual_network, &f.virtual_network) {
-        out.push(error(1, MISSING, format!("{field}: virtual network {id} does not exist: create it, or correct the reference")));
+        out.push(error(
+            1,
+            MISSING,
+            format!(
+                "{field}: virtual network {id} does not exist: create it, or correct the reference"
+            ),
+        ));
     }
     if let (Some((field, id)), None) = (&t.vpc, &f.vpc) {
         out.push(error(1, MISSING, format!("{field}: VPC {id} does not exist in this region and account: create it, or correct the reference")));
@@ -141,12 +152,17 @@ fn networks_exist(t: &Topology, f: &Facts) -> Vec<Finding> {
 /// Rules 2 to 4: gateways live in a subnet named exactly `GatewaySubnet`, a /27 or larger, without a network security
 /// group (azure.md §3.4, §5.1).
 fn gateway_subnet(t: &Topology, f: &Facts) -> Vec<Finding> {
-    let (true, Some(network)) = (t.makes_gateways, &f.virtual_network) else { return Vec::new() };
+    let (true, Some(network)) = (t.makes_gateways, &f.virtual_network) else {
+        return Vec::new();
+    };
     let Some(subnet) = &network.gateway_subnet else {
         return vec![error(
             2,
             INVALID,
-            format!("virtual network {} has no subnet named GatewaySubnet: add one of /27 or larger; gateways can be made nowhere else", network.name),
+            format!(
+                "virtual network {} has no subnet named GatewaySubnet: add one of /27 or larger; gateways can be made nowhere else",
+                network.name
+            ),
         )];
     };
     let mut out = Vec::new();
@@ -160,24 +176,27 @@ fn gateway_subnet(t: &Topology, f: &Facts) -> Vec<Finding> {
     out
 }
 
-fn overlap(a: &Ipv4Net, b: &Ipv4Net) -> bool {
-    a.contains(b) || b.contains(a)
+fn overlap(a: Ipv4Net, b: Ipv4Net) -> bool {
+    a.contains(&b) || b.contains(&a)
 }
 
 /// Rule 5: virtual network, VPC and link prefixes do not overlap: the longest prefix, or a local route, would win and
 /// the other side never be reached (aws.md §5, design §3).
 fn overlaps(t: &Topology, f: &Facts) -> Vec<Finding> {
     let mut out = Vec::new();
-    let vnet: &[Ipv4Net] = f.virtual_network.as_ref().map_or(&[], |n| n.prefixes.as_slice());
+    let vnet: &[Ipv4Net] = f
+        .virtual_network
+        .as_ref()
+        .map_or(&[], |n| n.prefixes.as_slice());
     let vpc: &[Ipv4Net] = f.vpc.as_deref().unwrap_or_default();
     for a in vnet {
-        if let Some(b) = vpc.iter().find(|b| overlap(a, b)) {
+        if let Some(b) = vpc.iter().find(|b| overlap(*a, **b)) {
             out.push(error(5, INVALID, format!("the virtual network's {a} overlaps the VPC's {b}: one of them must be renumbered, or traffic stays local")));
         }
     }
     for (field, link) in &t.link_prefixes {
         for (what, side) in [("virtual network", vnet), ("VPC", vpc)] {
-            if let Some(b) = side.iter().find(|b| overlap(&link.trunc(), b)) {
+            if let Some(b) = side.iter().find(|b| overlap(link.trunc(), **b)) {
                 out.push(error(5, INVALID, format!("{field}: {link} overlaps the {what}'s {b}: choose a link prefix outside both networks, such as one out of 169.254.0.0/16")));
             }
         }
@@ -185,9 +204,14 @@ fn overlaps(t: &Topology, f: &Facts) -> Vec<Finding> {
     for (i, (field, a)) in t.link_prefixes.iter().enumerate() {
         for (other, b) in t.link_prefixes.iter().skip(i + 1) {
             // Two fields of one link may name the same /30 by its two hosts.
-            let same_link = field.rsplit_once('.').map(|(p, _)| p) == other.rsplit_once('.').map(|(p, _)| p);
-            if overlap(&a.trunc(), &b.trunc()) && !same_link {
-                out.push(error(5, INVALID, format!("{other}: {b} overlaps {a} of {field}: give every link its own prefix")));
+            let same_link =
+                field.rsplit_once('.').map(|(p, _)| p) == other.rsplit_once('.').map(|(p, _)| p);
+            if overlap(a.trunc(), b.trunc()) && !same_link {
+                out.push(error(
+                    5,
+                    INVALID,
+                    format!("{other}: {b} overlaps {a} of {field}: give every link its own prefix"),
+                ));
             }
         }
     }
@@ -199,7 +223,14 @@ fn circuits(t: &Topology, f: &Facts) -> Vec<Finding> {
     let mut out = Vec::new();
     for c in &t.circuits {
         let Some(provider) = f.providers.iter().find(|p| p.name == c.provider) else {
-            out.push(error(6, INVALID, format!("{}.serviceProviderName: Azure knows no connectivity provider {}: use Megaport", c.field, c.provider)));
+            out.push(error(
+                6,
+                INVALID,
+                format!(
+                    "{}.serviceProviderName: Azure knows no connectivity provider {}: use Megaport",
+                    c.field, c.provider
+                ),
+            ));
             continue;
         };
         if !provider.peering_locations.contains(&c.peering_location) {
@@ -207,8 +238,22 @@ fn circuits(t: &Topology, f: &Facts) -> Vec<Finding> {
             out.push(error(7, INVALID, format!("{}.peeringLocation: {} offers no peering location {}: use one of its catalogue, such as {}", c.field, c.provider, c.peering_location, near.join(", "))));
         }
         if !provider.bandwidths_mbps.contains(&c.bandwidth_mbps) {
-            let list: Vec<String> = provider.bandwidths_mbps.iter().map(ToString::to_string).collect();
-            out.push(error(8, INVALID, format!("{}.bandwidthMbps: {} offers no {} Mbps: use one of {}", c.field, c.provider, c.bandwidth_mbps, list.join(", "))));
+            let list: Vec<String> = provider
+                .bandwidths_mbps
+                .iter()
+                .map(ToString::to_string)
+                .collect();
+            out.push(error(
+                8,
+                INVALID,
+                format!(
+                    "{}.bandwidthMbps: {} offers no {} Mbps: use one of {}",
+                    c.field,
+                    c.provider,
+                    c.bandwidth_mbps,
+                    list.join(", ")
+                ),
+            ));
         }
     }
     out
@@ -217,8 +262,17 @@ fn circuits(t: &Topology, f: &Facts) -> Vec<Finding> {
 /// Up to three catalogue entries that begin alike, else the first three.
 fn near<'a>(wanted: &str, all: &'a [String]) -> Vec<&'a str> {
     let start: String = wanted.chars().take(4).collect::<String>().to_lowercase();
-    let alike: Vec<&str> = all.iter().map(String::as_str).filter(|l| l.to_lowercase().starts_with(&start)).take(3).collect();
-    if alike.is_empty() { all.iter().map(String::as_str).take(3).collect() } else { alike }
+    let alike: Vec<&str> = all
+        .iter()
+        .map(String::as_str)
+        .filter(|l| l.to_lowercase().starts_with(&start))
+        .take(3)
+        .collect();
+    if alike.is_empty() {
+        all.iter().map(String::as_str).take(3).collect()
+    } else {
+        alike
+    }
 }
 
 /// Rules 9 and 10: the Megaport location exists and takes orders, and sells routers of this speed in this zone
@@ -231,7 +285,14 @@ fn routers(t: &Topology, f: &Facts) -> Vec<Finding> {
             continue;
         };
         if !location.orderable {
-            out.push(error(9, INVALID, format!("{}.locationID: Megaport takes no orders at location {} ({}): use another one", r.field, r.location_id, location.name)));
+            out.push(error(
+                9,
+                INVALID,
+                format!(
+                    "{}.locationID: Megaport takes no orders at location {} ({}): use another one",
+                    r.field, r.location_id, location.name
+                ),
+            ));
             continue;
         }
         let sold: Vec<u32> = location
@@ -241,13 +302,27 @@ fn routers(t: &Topology, f: &Facts) -> Vec<Finding> {
             .flat_map(|(_, speeds)| speeds.iter().copied())
             .collect();
         if !sold.contains(&r.speed_mbps) {
-            let zone = r.zone.as_ref().map_or_else(String::new, |z| format!(" in zone {z}"));
+            let zone = r
+                .zone
+                .as_ref()
+                .map_or_else(String::new, |z| format!(" in zone {z}"));
             let mut list: Vec<u32> = sold;
             list.sort_unstable();
             list.dedup();
             let list: Vec<String> = list.iter().map(ToString::to_string).collect();
-            let remedy = if list.is_empty() { "use another locationID or diversityZone".to_owned() } else { format!("use one of {}", list.join(", ")) };
-            out.push(error(10, INVALID, format!("{}.portSpeedMbps: location {} ({}){zone} sells no router of {} Mbps: {remedy}", r.field, r.location_id, location.name, r.speed_mbps)));
+            let remedy = if list.is_empty() {
+                "use another locationID or diversityZone".to_owned()
+            } else {
+                format!("use one of {}", list.join(", "))
+            };
+            out.push(error(
+                10,
+                INVALID,
+                format!(
+                    "{}.portSpeedMbps: location {} ({}){zone} sells no router of {} Mbps: {remedy}",
+                    r.field, r.location_id, location.name, r.speed_mbps
+                ),
+            ));
         }
     }
     out
@@ -279,6 +354,9 @@ fn vpn_capacity(t: &Topology) -> Vec<Finding> {
         rule: 12,
         severity: Severity::Warning,
         reason: "BackupTooSmall",
-        message: format!("the VPN carries about {backup} Mbps ({} tunnels of about {TUNNEL_MBPS}), the circuits {private} Mbps: a failover may lose traffic", t.vpn_tunnels),
+        message: format!(
+            "the VPN carries about {backup} Mbps ({} tunnels of about {TUNNEL_MBPS}), the circuits {private} Mbps: a failover may lose traffic",
+            t.vpn_tunnels
+        ),
     }]
 }

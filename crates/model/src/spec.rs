@@ -320,7 +320,9 @@ pub fn allocate_tunnels(
     let mut taken: Vec<Ipv4Net> = used.iter().map(Ipv4Net::trunc).collect();
     for net in fixed.values() {
         if taken.contains(&net.trunc()) {
-            return Err(format!("{net} is used by another tunnel on the same virtual private gateway: choose another /30 out of 169.254.21.0 to 169.254.22.255"));
+            return Err(format!(
+                "{net} is used by another tunnel on the same virtual private gateway: choose another /30 out of 169.254.21.0 to 169.254.22.255"
+            ));
         }
         taken.push(net.trunc());
     }
@@ -330,9 +332,14 @@ pub fn allocate_tunnels(
                 continue;
             }
             let [a, b, c, _] = APIPA_RANGES[usize::from(tunnel - 1)];
-            let free = (0..64u8).map(|k| Ipv4Addr::new(a, b, c, k * 4)).filter_map(|ip| Ipv4Net::new(ip, 30).ok()).find(|n| !taken.contains(n));
+            let free = (0..64u8)
+                .map(|k| Ipv4Addr::new(a, b, c, k * 4))
+                .filter_map(|ip| Ipv4Net::new(ip, 30).ok())
+                .find(|n| !taken.contains(n));
             let Some(net) = free else {
-                return Err(format!("no /30 is free in {a}.{b}.{c}.0/24: remove tunnels that are not used, or name insideCIDRs"));
+                return Err(format!(
+                    "no /30 is free in {a}.{b}.{c}.0/24: remove tunnels that are not used, or name insideCIDRs"
+                ));
             };
             taken.push(net);
             out.insert((instance, tunnel), net);
@@ -365,6 +372,10 @@ mod tests {
         let got = allocate_tunnels(&BTreeMap::new(), &[net("169.254.21.0/30")]).unwrap();
         assert_eq!(got[&(0, 1)], net("169.254.21.4/30"));
         let fixed = BTreeMap::from([((0, 1), net("169.254.21.0/30"))]);
-        assert!(allocate_tunnels(&fixed, &[net("169.254.21.0/30")]).unwrap_err().contains("169.254.21.0/30"));
+        assert!(
+            allocate_tunnels(&fixed, &[net("169.254.21.0/30")])
+                .unwrap_err()
+                .contains("169.254.21.0/30")
+        );
     }
 }

@@ -35,7 +35,7 @@ impl Say {
     /// Lines of a table, set in from the left.
     pub fn block(&self, text: &str) {
         for line in text.lines() {
-            self.plain(&format!("    {line}").trim_end().to_owned());
+            self.plain(format!("    {line}").trim_end());
         }
     }
 

@@ -255,17 +255,17 @@ async fn release(x: &Executor<'_>, aws: &AwsEnv, slot: &Slot) -> Result<Done, Cl
         .to_vec();
     match slot.class {
         Class::VirtualPrivateGateway | Class::CustomerGateway | Class::VpnConnection => {
-            client.untag_ec2(&[id], &keys).await?
+            client.untag_ec2(&[id], &keys).await?;
         }
         Class::DirectConnectGateway => {
             client
                 .untag_dx(&dx_gateway_arn(&aws.account_id, &id), &keys)
-                .await?
+                .await?;
         }
         Class::Vif => {
             client
                 .untag_dx(&vif_arn(&aws.region, &aws.account_id, &id), &keys)
-                .await?
+                .await?;
         }
         _ => {}
     }

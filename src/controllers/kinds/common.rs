@@ -60,7 +60,9 @@ pub(super) fn no_adoption<'a>(
         None => Ok(()),
         Some((field, value)) => Err(no(
             "AdoptionRefused",
-            format!("{field}: {value} can not be taken over by this version: refer to it instead, or leave the field out to have a new object made"),
+            format!(
+                "{field}: {value} can not be taken over by this version: refer to it instead, or leave the field out to have a new object made"
+            ),
         )),
     }
 }
@@ -203,7 +205,10 @@ pub(super) async fn megaport(
     if let Some(error) = snapshot.products.error.as_ref().filter(|e| e.is_auth()) {
         return Err(no(
             "CredentialsInvalid",
-            format!("{}: {error}", credentials("megaport", Some(&spec.credentials_secret_ref.name))),
+            format!(
+                "{}: {error}",
+                credentials("megaport", Some(&spec.credentials_secret_ref.name))
+            ),
         ));
     }
     Ok(MegaportEnv {
@@ -234,7 +239,11 @@ pub(super) struct Lookup<'a> {
 
 impl Lookup<'_> {
     /// The interconnect; `None` when it is gone and the link is on its way out too.
-    pub fn parent(&self, name: &str, field: &str) -> Result<Option<Arc<HybridInterconnect>>, Rejection> {
+    pub fn parent(
+        &self,
+        name: &str,
+        field: &str,
+    ) -> Result<Option<Arc<HybridInterconnect>>, Rejection> {
         match self.ctx.interconnect(self.namespace, name) {
             Some(found) => Ok(Some(found)),
             None if self.deleting => Ok(None),
@@ -249,7 +258,12 @@ impl Lookup<'_> {
     }
 
     /// The ID of a parent's slot, else what this link's status remembers of it under its own name.
-    pub fn slot(&self, parent: Option<&HybridInterconnect>, theirs: &str, own: &str) -> Option<String> {
+    pub fn slot(
+        &self,
+        parent: Option<&HybridInterconnect>,
+        theirs: &str,
+        own: &str,
+    ) -> Option<String> {
         parent.and_then(|p| parent_slot(p, theirs)).or_else(|| {
             let slots = &self.own.filter(|_| self.deleting)?.slots;
             slots.iter().find(|s| s.name == own)?.id.clone()
@@ -293,7 +307,10 @@ pub(super) fn router(
             .flat_map(|m| &m.routers)
             .find(|x| x.name == r.router);
         if entry.is_none() && lookup.deleting {
-            return Ok(unknown(lookup.slot(Some(&parent), &format!("router-{}", r.router), own), describe));
+            return Ok(unknown(
+                lookup.slot(Some(&parent), &format!("router-{}", r.router), own),
+                describe,
+            ));
         }
         let Some(entry) = entry else {
             return Err(no(

@@ -123,7 +123,10 @@ async fn prepare(
     if !deleting {
         common::no_adoption([
             ("spec.adoptID".to_owned(), spec.settings.adopt_id.as_ref()),
-            ("spec.gateway.adoptID".to_owned(), spec.gateway.as_ref().and_then(|g| g.adopt_id.as_ref())),
+            (
+                "spec.gateway.adoptID".to_owned(),
+                spec.gateway.as_ref().and_then(|g| g.adopt_id.as_ref()),
+            ),
         ])?;
     }
     let mut env = common::env(&**object, ctx, key, now);
@@ -139,7 +142,13 @@ async fn prepare(
         own: object.common(),
         deleting,
     };
-    let router = common::router(lookup, &megaport, &spec.router_ref, "spec.routerRef", "router")?;
+    let router = common::router(
+        lookup,
+        &megaport,
+        &spec.router_ref,
+        "spec.routerRef",
+        "router",
+    )?;
     let hosted_connection = settings.type_ == DirectConnectType::HostedConnection;
 
     let mut references: Vec<ResolvedReference> = object
@@ -360,12 +369,11 @@ async fn prepare(
     env.aws = Some(aws);
     env.megaport = Some(megaport);
     ctx.look_at_keys(&mut env, &graph, object.meta()).await?;
-    if !deleting {
-        if let Some(finding) =
+    if !deleting
+        && let Some(finding) =
             crate::controllers::facts::direct_connect(object, ctx, &env, &model).await?
-        {
-            return Err(finding);
-        }
+    {
+        return Err(finding);
     }
     let health = health::direct_connect_spec(object, ctx, &model);
     Ok(Prepared {

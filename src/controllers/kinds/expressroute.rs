@@ -130,7 +130,10 @@ async fn prepare(
         let of_circuit = spec.circuit.as_ref().and_then(|c| c.adopt_id.as_ref());
         let of_gateway = spec.gateway.as_ref().and_then(|g| g.adopt_id.as_ref());
         let ports = spec.ports.iter().map(|p| {
-            (format!("spec.ports[{}].adoptID", p.name.as_str()), p.settings.adopt_id.as_ref())
+            (
+                format!("spec.ports[{}].adoptID", p.name.as_str()),
+                p.settings.adopt_id.as_ref(),
+            )
         });
         common::no_adoption(
             [

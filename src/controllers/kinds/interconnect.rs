@@ -519,12 +519,11 @@ async fn prepare(
     env.azure = Some(azure);
     env.aws = Some(aws);
     env.megaport = megaport;
-    if !deleting {
-        if let Some(finding) =
+    if !deleting
+        && let Some(finding) =
             crate::controllers::facts::interconnect(object, ctx, &env, &model).await?
-        {
-            return Err(finding);
-        }
+    {
+        return Err(finding);
     }
     let health = health::interconnect_spec(object, ctx, &model);
     Ok(Prepared {
@@ -544,20 +543,41 @@ fn adoptions(object: &HybridInterconnect) -> Vec<(String, Option<&String>)> {
     let vgw = s.aws.virtual_private_gateway.as_ref();
     let dxgw = s.aws.direct_connect_gateway.as_ref();
     let mut all = vec![
-        ("spec.azure.expressRouteGateway.adoptID".to_owned(), er.and_then(|g| g.adopt_id.as_ref())),
-        ("spec.aws.virtualPrivateGateway.adoptID".to_owned(), vgw.and_then(|g| g.adopt_id.as_ref())),
-        ("spec.aws.directConnectGateway.adoptID".to_owned(), dxgw.and_then(|g| g.gateway.adopt_id.as_ref())),
+        (
+            "spec.azure.expressRouteGateway.adoptID".to_owned(),
+            er.and_then(|g| g.adopt_id.as_ref()),
+        ),
+        (
+            "spec.aws.virtualPrivateGateway.adoptID".to_owned(),
+            vgw.and_then(|g| g.adopt_id.as_ref()),
+        ),
+        (
+            "spec.aws.directConnectGateway.adoptID".to_owned(),
+            dxgw.and_then(|g| g.gateway.adopt_id.as_ref()),
+        ),
     ];
     for r in s.megaport.iter().flat_map(|m| &m.routers) {
-        all.push((format!("spec.megaport.routers[{}].adoptID", r.name), r.adopt_id.as_ref()));
+        all.push((
+            format!("spec.megaport.routers[{}].adoptID", r.name),
+            r.adopt_id.as_ref(),
+        ));
     }
     for e in &s.express_routes {
-        all.push((format!("spec.expressRoutes[{}].adoptLink", e.name), e.adopt_link.as_ref()));
+        all.push((
+            format!("spec.expressRoutes[{}].adoptLink", e.name),
+            e.adopt_link.as_ref(),
+        ));
     }
     for e in &s.direct_connects {
-        all.push((format!("spec.directConnects[{}].adoptLink", e.name), e.adopt_link.as_ref()));
+        all.push((
+            format!("spec.directConnects[{}].adoptLink", e.name),
+            e.adopt_link.as_ref(),
+        ));
     }
-    all.push(("spec.vpn.adoptLink".to_owned(), s.vpn.as_ref().and_then(|v| v.adopt_link.as_ref())));
+    all.push((
+        "spec.vpn.adoptLink".to_owned(),
+        s.vpn.as_ref().and_then(|v| v.adopt_link.as_ref()),
+    ));
     all
 }
 

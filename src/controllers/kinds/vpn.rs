@@ -342,10 +342,10 @@ async fn prepare(
     env.azure = Some(azure);
     env.aws = Some(aws);
     ctx.look_at_keys(&mut env, &graph, object.meta()).await?;
-    if !deleting {
-        if let Some(finding) = crate::controllers::facts::vpn(object, ctx, &env, &model).await? {
-            return Err(finding);
-        }
+    if !deleting
+        && let Some(finding) = crate::controllers::facts::vpn(object, ctx, &env, &model).await?
+    {
+        return Err(finding);
     }
     let secrets = tunnels.iter().map(|t| t.pre_shared_key.clone()).collect();
     let health = health::vpn_spec(object, ctx, &model);

@@ -29,7 +29,7 @@ pub(super) fn observe(env: &Env, slot: &Slot, record: Option<&Record>) -> Sight 
             imported.as_ref(),
             megaport.snapshot.mcrs(),
             |m| (&m.uid, &m.name, &m.status),
-            |m| fill_mcr(m),
+            fill_mcr,
         ),
         Class::VxcAzure | Class::VxcAws => look(
             env,
@@ -45,10 +45,6 @@ pub(super) fn observe(env: &Env, slot: &Slot, record: Option<&Record>) -> Sight 
     (seen, part.read_at)
 }
 
-#[expect(
-    clippy::ref_option,
-    reason = "an absent ID of an import is different from no import"
-)]
 fn look<T>(
     env: &Env,
     slot: &Slot,

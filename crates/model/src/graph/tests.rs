@@ -5,7 +5,13 @@ use crate::lab;
 use crate::spec::Dependent;
 
 fn gone_first(graph: &crate::slot::Graph, slot: &str) -> Vec<String> {
-    graph.get(slot).unwrap().gone_first.iter().map(ToString::to_string).collect()
+    graph
+        .get(slot)
+        .unwrap()
+        .gone_first
+        .iter()
+        .map(ToString::to_string)
+        .collect()
 }
 
 #[test]
@@ -18,7 +24,10 @@ fn every_graph_has_an_order_of_creation_and_of_deletion() {
 #[test]
 fn the_last_column_of_the_table_holds() {
     let er = crate::graph::expressroute::graph(&lab::express_route(), &[]);
-    assert_eq!(gone_first(&er, "circuit"), ["er-connection", "peering", "vxc-primary"]);
+    assert_eq!(
+        gone_first(&er, "circuit"),
+        ["er-connection", "peering", "vxc-primary"]
+    );
     assert_eq!(gone_first(&er, "vxc-primary"), ["peering"]);
     assert_eq!(gone_first(&er, "peering"), ["er-connection"]);
     assert!(gone_first(&er, "er-connection").is_empty());
@@ -28,7 +37,10 @@ fn the_last_column_of_the_table_holds() {
     assert_eq!(gone_first(&dx, "keys"), ["vif", "vxc-aws"]);
 
     let vpn = crate::graph::vpn::graph(&lab::vpn(), &[]);
-    assert_eq!(gone_first(&vpn, "vpn-gateway"), ["ipsec-0-1", "ipsec-0-2", "ipsec-1-1", "ipsec-1-2"]);
+    assert_eq!(
+        gone_first(&vpn, "vpn-gateway"),
+        ["ipsec-0-1", "ipsec-0-2", "ipsec-1-1", "ipsec-1-2"]
+    );
     assert_eq!(gone_first(&vpn, "cgw-1"), ["vpn-connection-1"]);
     assert_eq!(gone_first(&vpn, "lng-0-2"), ["ipsec-0-2"]);
     assert_eq!(gone_first(&vpn, "pip-0"), ["vpn-gateway"]);
@@ -44,18 +56,41 @@ fn an_interconnect_waits_for_what_its_links_still_have() {
         routers: routers.iter().map(|s| (*s).to_owned()).collect(),
     };
     let spec = lab::interconnect(vec![
-        dependent("lab-er-main", &["circuit", "er-connection", "vxc-primary"], &["a"]),
+        dependent(
+            "lab-er-main",
+            &["circuit", "er-connection", "vxc-primary"],
+            &["a"],
+        ),
         dependent("lab-dx-main", &["vif", "vxc-aws"], &["a"]),
         dependent("other", &["vxc-primary"], &["b"]),
         dependent("lab-vpn", &["vpn-connection-0"], &[]),
     ]);
     let g = crate::graph::interconnect::graph(&spec, &[]);
-    assert_eq!(gone_first(&g, "router-a"), ["lab-dx-main/vxc-aws", "lab-er-main/vxc-primary"]);
+    assert_eq!(
+        gone_first(&g, "router-a"),
+        ["lab-dx-main/vxc-aws", "lab-er-main/vxc-primary"]
+    );
     assert_eq!(gone_first(&g, "er-gateway"), ["lab-er-main/er-connection"]);
-    assert_eq!(gone_first(&g, "dxgw"), ["dxgw-association", "lab-dx-main/vif"]);
-    assert_eq!(gone_first(&g, "vgw-attachment"), ["dxgw-association", "lab-vpn/vpn-connection-0", "propagation-rtb-1"]);
-    assert_eq!(gone_first(&g, "vgw"), ["lab-vpn/vpn-connection-0", "vgw-attachment"]);
-    assert!(gone_first(&g, "dxgw-association").is_empty(), "parallel to the virtual interfaces");
+    assert_eq!(
+        gone_first(&g, "dxgw"),
+        ["dxgw-association", "lab-dx-main/vif"]
+    );
+    assert_eq!(
+        gone_first(&g, "vgw-attachment"),
+        [
+            "dxgw-association",
+            "lab-vpn/vpn-connection-0",
+            "propagation-rtb-1"
+        ]
+    );
+    assert_eq!(
+        gone_first(&g, "vgw"),
+        ["lab-vpn/vpn-connection-0", "vgw-attachment"]
+    );
+    assert!(
+        gone_first(&g, "dxgw-association").is_empty(),
+        "parallel to the virtual interfaces"
+    );
 }
 
 #[test]
@@ -74,19 +109,39 @@ fn two_ports_on_one_router_do_not_exchange_microsoft_s_routes() {
     second.port = crate::spec::PeeringPort::Secondary;
     spec.ports.push(second);
     let g = crate::graph::expressroute::graph(&spec, &[]);
-    let crate::desired::Desired::VxcAzure { session, .. } = &g.get("vxc-primary").unwrap().desired else { unreachable!() };
-    assert_eq!(session.deny_export_to, ["169.254.101.222".parse::<std::net::Ipv4Addr>().unwrap()]);
+    let crate::desired::Desired::VxcAzure { session, .. } = &g.get("vxc-primary").unwrap().desired
+    else {
+        unreachable!()
+    };
+    assert_eq!(
+        session.deny_export_to,
+        ["169.254.101.222".parse::<std::net::Ipv4Addr>().unwrap()]
+    );
     spec.ports[1].router_uid = Some("mcr-2".to_owned());
     let g = crate::graph::expressroute::graph(&spec, &[]);
-    let crate::desired::Desired::VxcAzure { session, .. } = &g.get("vxc-primary").unwrap().desired else { unreachable!() };
-    assert!(session.deny_export_to.is_empty(), "two routers need no filter");
+    let crate::desired::Desired::VxcAzure { session, .. } = &g.get("vxc-primary").unwrap().desired
+    else {
+        unreachable!()
+    };
+    assert!(
+        session.deny_export_to.is_empty(),
+        "two routers need no filter"
+    );
 }
 
 #[test]
 fn one_apipa_address_per_instance_unless_two_bgp_tunnels() {
     let mut spec = lab::vpn();
-    let text = |spec: &crate::spec::Vpn| crate::graph::vpn::apipa(spec).iter().map(|l| crate::desired::address_list(l)).collect::<Vec<_>>();
+    let text = |spec: &crate::spec::Vpn| {
+        crate::graph::vpn::apipa(spec)
+            .iter()
+            .map(|l| crate::desired::address_list(l))
+            .collect::<Vec<_>>()
+    };
     assert_eq!(text(&spec), ["169.254.21.2", "169.254.21.6"]);
     spec.bgp_tunnels_per_instance = 2;
-    assert_eq!(text(&spec), ["169.254.21.2,169.254.22.2", "169.254.21.6,169.254.22.6"]);
+    assert_eq!(
+        text(&spec),
+        ["169.254.21.2,169.254.22.2", "169.254.21.6,169.254.22.6"]
+    );
 }

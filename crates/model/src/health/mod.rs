@@ -16,8 +16,8 @@ mod tests;
 
 pub use paths::{Active, Carrier, PathState, PathView};
 pub use picture::{
-    DirectConnectView, ErGatewayView, ErPort, ExpressRouteView, NicView, Picture, Reading, RouteTableView, RouterView, SubjectKind,
-    VpnTunnelView, VpnView,
+    DirectConnectView, ErGatewayView, ErPort, ExpressRouteView, NicView, Picture, Reading,
+    RouteTableView, RouterView, SubjectKind, VpnTunnelView, VpnView,
 };
 pub use sessions::{SessionVerdict, Standing};
 pub use steady::{Clock, Failover, Memory, Steady};
@@ -69,7 +69,11 @@ pub(crate) struct Raw {
 
 impl Raw {
     pub(crate) fn firm(truth: Truth, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { verdict: Verdict::new(truth, reason, message), waiting: false, soft: false }
+        Self {
+            verdict: Verdict::new(truth, reason, message),
+            waiting: false,
+            soft: false,
+        }
     }
 
     pub(crate) fn unknown(whys: &[Doubt]) -> Self {
@@ -92,7 +96,10 @@ pub(crate) struct Doubt {
 
 impl Doubt {
     pub(crate) fn new(why: impl Into<String>) -> Self {
-        Self { why: why.into(), waiting: false }
+        Self {
+            why: why.into(),
+            waiting: false,
+        }
     }
 }
 
@@ -105,7 +112,12 @@ pub(crate) fn listed(sentences: &[String]) -> String {
     unique.sort_unstable();
     unique.dedup();
     let more = unique.len().saturating_sub(LISTED);
-    let mut text = unique.iter().take(LISTED).copied().collect::<Vec<_>>().join("; ");
+    let mut text = unique
+        .iter()
+        .take(LISTED)
+        .copied()
+        .collect::<Vec<_>>()
+        .join("; ");
     if more > 0 {
         text.push_str(&format!("; and {more} more"));
     }
@@ -117,10 +129,15 @@ pub fn judge(picture: &Picture, memory: &mut Memory, clock: &Clock) -> Judgement
     let sessions = sessions::all(picture);
     let expected: Vec<&SessionVerdict> = sessions.iter().filter(|s| s.counted).collect();
     let sessions_expected = expected.len();
-    let sessions_up = expected.iter().filter(|s| s.standing == Standing::Up).count();
+    let sessions_up = expected
+        .iter()
+        .filter(|s| s.standing == Standing::Up)
+        .count();
     let bgp = sessions::verdict(&sessions);
     let found = paths::infer(picture, &sessions);
-    let routes = picture.contract.then(|| contract::verdict(picture, &sessions, &found));
+    let routes = picture
+        .contract
+        .then(|| contract::verdict(picture, &sessions, &found));
     let interconnect = picture.kind == SubjectKind::HybridInterconnect;
     let available = interconnect.then(|| paths::available(&found));
     let redundant = match picture.kind {
@@ -128,7 +145,9 @@ pub fn judge(picture: &Picture, memory: &mut Memory, clock: &Clock) -> Judgement
         SubjectKind::ExpressRouteLink => Some(paths::ports_redundant(picture, &sessions)),
         SubjectKind::DirectConnectLink | SubjectKind::VpnPair => None,
     };
-    let active = interconnect.then(|| memory.move_to(paths::active(&found), clock)).flatten();
+    let active = interconnect
+        .then(|| memory.move_to(paths::active(&found), clock))
+        .flatten();
     let (routes_seen, routes_expected) = contract::count(picture);
     let mut trouble = false;
     let mut pending = false;
@@ -146,7 +165,10 @@ pub fn judge(picture: &Picture, memory: &mut Memory, clock: &Clock) -> Judgement
         redundant: settle(redundant, &mut memory.redundant),
     };
     // One port by choice is no reason to look more often.
-    let by_choice = verdicts.redundant.as_ref().is_some_and(|v| v.reason == "SingleExpressRoutePort");
+    let by_choice = verdicts
+        .redundant
+        .as_ref()
+        .is_some_and(|v| v.reason == "SingleExpressRoutePort");
     let others_fine = [&verdicts.bgp_established, &verdicts.routes_as_expected]
         .iter()
         .all(|v| v.as_ref().is_none_or(|v| v.truth == Truth::True));

@@ -133,8 +133,13 @@ impl Can {
 fn ask<T>(what: &str, reading: &Reading<T>, f: impl FnOnce(&T) -> Can) -> Can {
     match reading {
         Reading::Read(t) => f(t),
-        Reading::Outdated(_) => Can::Unknown(Doubt { why: format!("{what} is being read again"), waiting: true }),
-        Reading::Unknown(why) | Reading::NotOffered(why) => Can::Unknown(Doubt::new(format!("{what}: {why}"))),
+        Reading::Outdated(_) => Can::Unknown(Doubt {
+            why: format!("{what} is being read again"),
+            waiting: true,
+        }),
+        Reading::Unknown(why) | Reading::NotOffered(why) => {
+            Can::Unknown(Doubt::new(format!("{what}: {why}")))
+        }
     }
 }
 
@@ -144,14 +149,24 @@ fn v4(a: std::net::Ipv4Addr) -> IpAddr {
 
 /// The usable routes that a packet to `prefix` as a whole would match: those of the longest prefix that covers it.
 pub(super) fn best_covering(table: &Table, prefix: IpNet) -> Vec<&Route> {
-    let covering: Vec<&Route> = table.routes.iter().filter(|r| r.usable && r.prefix.contains(&prefix)).collect();
+    let covering: Vec<&Route> = table
+        .routes
+        .iter()
+        .filter(|r| r.usable && r.prefix.contains(&prefix))
+        .collect();
     let longest = covering.iter().map(|r| r.prefix.prefix_len()).max();
-    covering.into_iter().filter(|r| Some(r.prefix.prefix_len()) == longest).collect()
+    covering
+        .into_iter()
+        .filter(|r| Some(r.prefix.prefix_len()) == longest)
+        .collect()
 }
 
 /// Usable routes to parts of `prefix`.
 fn parts(table: &Table, prefix: IpNet) -> impl Iterator<Item = &Route> {
-    table.routes.iter().filter(move |r| r.usable && r.prefix != prefix && prefix.contains(&r.prefix))
+    table
+        .routes
+        .iter()
+        .filter(move |r| r.usable && r.prefix != prefix && prefix.contains(&r.prefix))
 }
 
 struct Infer<'a> {
@@ -161,7 +176,9 @@ struct Infer<'a> {
 
 impl Infer<'_> {
     fn session(&self, link: &str, peer: IpAddr) -> Option<&SessionVerdict> {
-        self.sessions.iter().find(|s| s.counted && s.link == link && s.peer == peer)
+        self.sessions
+            .iter()
+            .find(|s| s.counted && s.link == link && s.peer == peer)
     }
 
     /// Any of these sessions up; explicitly none; or nobody knows.
@@ -170,13 +187,26 @@ impl Infer<'_> {
         if all.iter().any(|s| s.standing == Standing::Up) {
             return Can::Yes;
         }
-        if all.iter().all(|s| matches!(s.standing, Standing::Down | Standing::Shut)) {
+        if all
+            .iter()
+            .all(|s| matches!(s.standing, Standing::Down | Standing::Shut))
+        {
             let whys: Vec<String> = all.iter().map(|s| s.message.clone()).collect();
-            return Can::No(if whys.is_empty() { format!("{link} has no session that could carry it") } else { listed(&whys) });
+            return Can::No(if whys.is_empty() {
+                format!("{link} has no session that could carry it")
+            } else {
+                listed(&whys)
+            });
         }
-        let doubtful: Vec<&&SessionVerdict> = all.iter().filter(|s| matches!(s.standing, Standing::Unknown | Standing::Disputed)).collect();
+        let doubtful: Vec<&&SessionVerdict> = all
+            .iter()
+            .filter(|s| matches!(s.standing, Standing::Unknown | Standing::Disputed))
+            .collect();
         let whys: Vec<String> = doubtful.iter().map(|s| s.message.clone()).collect();
-        Can::Unknown(Doubt { why: listed(&whys), waiting: doubtful.iter().any(|s| s.waiting) })
+        Can::Unknown(Doubt {
+            why: listed(&whys),
+            waiting: doubtful.iter().any(|s| s.waiting),
+        })
     }
 
     fn ports<'b>(er: &'b ExpressRouteView, router: &'b str) -> impl Iterator<Item = &'b ErPort> {
@@ -185,27 +215,54 @@ impl Infer<'_> {
 
     fn er_sessions(&self, er: &ExpressRouteView, dx: &DirectConnectView) -> Can {
         let ports = Self::ports(er, &dx.router).map(|p| v4(p.microsoft));
-        self.any_up(&er.name, ports).and(|| self.any_up(&dx.name, std::iter::once(v4(dx.amazon))))
+        self.any_up(&er.name, ports)
+            .and(|| self.any_up(&dx.name, std::iter::once(v4(dx.amazon))))
     }
 
     /// Azure to AWS over a circuit and a virtual interface.
     fn er_to_aws(&self, er: &ExpressRouteView, dx: &DirectConnectView, prefix: IpNet) -> Can {
         self.er_sessions(er, dx).and(|| {
             if let Some(gateway) = &self.picture.er_gateway {
-                let asked = ask(&format!("learned routes of {}", gateway.name), &gateway.learned, |t| {
-                    let found = best_covering(t, prefix).into_iter().any(|r| over_router(r, dx));
-                    if found { Can::Yes } else { Can::No(format!("ExpressRoute gateway {} has no route to {prefix} over AS {}", gateway.name, dx.router_asn)) }
-                });
+                let asked = ask(
+                    &format!("learned routes of {}", gateway.name),
+                    &gateway.learned,
+                    |t| {
+                        let found = best_covering(t, prefix)
+                            .into_iter()
+                            .any(|r| over_router(r, dx));
+                        if found {
+                            Can::Yes
+                        } else {
+                            Can::No(format!(
+                                "ExpressRoute gateway {} has no route to {prefix} over AS {}",
+                                gateway.name, dx.router_asn
+                            ))
+                        }
+                    },
+                );
                 if !matches!(asked, Can::Unknown(_)) {
                     return asked;
                 }
             }
             let mut last = Can::Unknown(Doubt::new("no table tells"));
             for port in Self::ports(er, &dx.router) {
-                let asked = ask(&format!("route table of circuit {}", er.circuit), &port.routes, |t| {
-                    let found = best_covering(t, prefix).into_iter().any(|r| r.next_hop == NextHop::Address(v4(port.customer)));
-                    if found { Can::Yes } else { Can::No(format!("port {:?} of circuit {} has no route to {prefix} from the router", port.port, er.circuit)) }
-                });
+                let asked = ask(
+                    &format!("route table of circuit {}", er.circuit),
+                    &port.routes,
+                    |t| {
+                        let found = best_covering(t, prefix)
+                            .into_iter()
+                            .any(|r| r.next_hop == NextHop::Address(v4(port.customer)));
+                        if found {
+                            Can::Yes
+                        } else {
+                            Can::No(format!(
+                                "port {:?} of circuit {} has no route to {prefix} from the router",
+                                port.port, er.circuit
+                            ))
+                        }
+                    },
+                );
                 if matches!(asked, Can::Yes) {
                     return asked;
                 }
@@ -219,50 +276,114 @@ impl Infer<'_> {
     fn er_to_azure(&self, er: &ExpressRouteView, dx: &DirectConnectView, prefix: IpNet) -> Can {
         let associated = || {
             if dx.associated == Reading::Read(false) {
-                return Can::No(format!("the Direct Connect gateway of {} is not associated with the virtual private gateway", dx.name));
+                return Can::No(format!(
+                    "the Direct Connect gateway of {} is not associated with the virtual private gateway",
+                    dx.name
+                ));
             }
             Can::Yes
         };
-        self.er_sessions(er, dx).and(associated).and(|| self.amazon_takes(er, dx, prefix))
+        self.er_sessions(er, dx)
+            .and(associated)
+            .and(|| self.amazon_takes(er, dx, prefix))
     }
 
     fn amazon_takes(&self, er: &ExpressRouteView, dx: &DirectConnectView, prefix: IpNet) -> Can {
-        let asked = ask(&format!("routes of the virtual interface of {}", dx.name), &dx.accepted, |t| {
-            if t.has(prefix) { Can::Yes } else { Can::No(format!("AWS accepts no route to {prefix} on the virtual interface of {}", dx.name)) }
-        });
+        let asked = ask(
+            &format!("routes of the virtual interface of {}", dx.name),
+            &dx.accepted,
+            |t| {
+                if t.has(prefix) {
+                    Can::Yes
+                } else {
+                    Can::No(format!(
+                        "AWS accepts no route to {prefix} on the virtual interface of {}",
+                        dx.name
+                    ))
+                }
+            },
+        );
         if !matches!(asked, Can::Unknown(_)) || matches!(dx.accepted, Reading::Outdated(_)) {
             return asked;
         }
         // Not offered or not readable: what the router has from Microsoft's edge, it announces.
-        let Some(router) = self.picture.router(&dx.router) else { return asked };
-        ask(&format!("routes of router {}", router.name), &router.routes, |t| {
-            let from_edge = |r: &Route| Self::ports(er, &dx.router).any(|p| r.peer == Some(v4(p.microsoft)) || r.next_hop == NextHop::Address(v4(p.microsoft)));
-            if t.to(prefix).any(|r| r.usable && from_edge(r)) {
-                Can::Yes
-            } else {
-                Can::No(format!("router {} has no route to {prefix} from Microsoft's edge", router.name))
-            }
-        })
+        let Some(router) = self.picture.router(&dx.router) else {
+            return asked;
+        };
+        ask(
+            &format!("routes of router {}", router.name),
+            &router.routes,
+            |t| {
+                let from_edge = |r: &Route| {
+                    Self::ports(er, &dx.router).any(|p| {
+                        r.peer == Some(v4(p.microsoft))
+                            || r.next_hop == NextHop::Address(v4(p.microsoft))
+                    })
+                };
+                if t.to(prefix).any(|r| r.usable && from_edge(r)) {
+                    Can::Yes
+                } else {
+                    Can::No(format!(
+                        "router {} has no route to {prefix} from Microsoft's edge",
+                        router.name
+                    ))
+                }
+            },
+        )
     }
 
     fn vpn_sessions(&self, vpn: &VpnView) -> Can {
-        let peers = vpn.tunnels.iter().filter(|t| t.bgp_expected).map(|t| v4(crate::spec::first_host(t.inside)));
+        let peers = vpn
+            .tunnels
+            .iter()
+            .filter(|t| t.bgp_expected)
+            .map(|t| v4(crate::spec::first_host(t.inside)));
         self.any_up(&vpn.name, peers)
     }
 
     fn vpn_to_aws(&self, vpn: &VpnView, prefix: IpNet) -> Can {
         self.vpn_sessions(vpn).and(|| {
-            let learned = ask(&format!("learned routes of {}", vpn.gateway), &vpn.learned, |t| {
-                let found = t.to(prefix).chain(best_covering(t, prefix)).any(|r| r.usable && r.learned == Learned::Ebgp);
-                if found { Can::Yes } else { Can::No(format!("VPN gateway {} learns no route to {prefix} from AWS", vpn.gateway)) }
-            });
+            let learned = ask(
+                &format!("learned routes of {}", vpn.gateway),
+                &vpn.learned,
+                |t| {
+                    let found = t
+                        .to(prefix)
+                        .chain(best_covering(t, prefix))
+                        .any(|r| r.usable && r.learned == Learned::Ebgp);
+                    if found {
+                        Can::Yes
+                    } else {
+                        Can::No(format!(
+                            "VPN gateway {} learns no route to {prefix} from AWS",
+                            vpn.gateway
+                        ))
+                    }
+                },
+            );
             // Beside an ExpressRoute gateway, that one programs the virtual network for both (lab.md): what does not
             // reach it over iBGP reaches no virtual machine.
-            let Some(gateway) = &self.picture.er_gateway else { return learned };
-            let meshed = ask(&format!("learned routes of {}", gateway.name), &gateway.learned, |t| {
-                let found = t.to(prefix).chain(best_covering(t, prefix)).any(|r| r.usable && r.learned == Learned::Ibgp);
-                if found { Can::Yes } else { Can::No(format!("ExpressRoute gateway {} has no route to {prefix} from the VPN gateway", gateway.name)) }
-            });
+            let Some(gateway) = &self.picture.er_gateway else {
+                return learned;
+            };
+            let meshed = ask(
+                &format!("learned routes of {}", gateway.name),
+                &gateway.learned,
+                |t| {
+                    let found = t
+                        .to(prefix)
+                        .chain(best_covering(t, prefix))
+                        .any(|r| r.usable && r.learned == Learned::Ibgp);
+                    if found {
+                        Can::Yes
+                    } else {
+                        Can::No(format!(
+                            "ExpressRoute gateway {} has no route to {prefix} from the VPN gateway",
+                            gateway.name
+                        ))
+                    }
+                },
+            );
             match (learned, meshed) {
                 (no @ Can::No(_), _) => no,
                 (_, Can::Yes) => Can::Yes,
@@ -278,12 +399,25 @@ impl Infer<'_> {
             .iter()
             .filter(|t| t.bgp_expected)
             .map(|t| {
-                ask(&format!("telemetry of tunnel {}", t.name), &t.telemetry, |row| match row.health() {
-                    TunnelHealth::Healthy => Can::Yes,
-                    TunnelHealth::NoRoutes => Can::No(format!("AWS accepts no route over tunnel {} of {}", t.name, vpn.name)),
-                    TunnelHealth::IpsecOnly | TunnelHealth::Down => Can::No(format!("tunnel {} of {} has no BGP at AWS", t.name, vpn.name)),
-                    TunnelHealth::Unknown => Can::Unknown(Doubt::new(format!("AWS has no telemetry of tunnel {}", t.name))),
-                })
+                ask(
+                    &format!("telemetry of tunnel {}", t.name),
+                    &t.telemetry,
+                    |row| match row.health() {
+                        TunnelHealth::Healthy => Can::Yes,
+                        TunnelHealth::NoRoutes => Can::No(format!(
+                            "AWS accepts no route over tunnel {} of {}",
+                            t.name, vpn.name
+                        )),
+                        TunnelHealth::IpsecOnly | TunnelHealth::Down => Can::No(format!(
+                            "tunnel {} of {} has no BGP at AWS",
+                            t.name, vpn.name
+                        )),
+                        TunnelHealth::Unknown => Can::Unknown(Doubt::new(format!(
+                            "AWS has no telemetry of tunnel {}",
+                            t.name
+                        ))),
+                    },
+                )
             })
             .collect();
         any_of(health)
@@ -293,13 +427,35 @@ impl Infer<'_> {
     fn behind_vgw(&self, prefix: IpNet) -> Way {
         let mut doubt = None;
         for dx in &self.picture.direct_connects {
-            let circuits: Vec<&ExpressRouteView> = self.picture.express_routes.iter().filter(|e| Self::ports(e, &dx.router).next().is_some()).collect();
+            let circuits: Vec<&ExpressRouteView> = self
+                .picture
+                .express_routes
+                .iter()
+                .filter(|e| Self::ports(e, &dx.router).next().is_some())
+                .collect();
             let amazon = self.any_up(&dx.name, std::iter::once(v4(dx.amazon)));
-            let takes = amazon.and(|| any_of(circuits.iter().map(|er| self.amazon_takes(er, dx, prefix)).collect()));
+            let takes = amazon.and(|| {
+                any_of(
+                    circuits
+                        .iter()
+                        .map(|er| self.amazon_takes(er, dx, prefix))
+                        .collect(),
+                )
+            });
             match takes {
                 Can::Yes => {
                     // AWS sends it to the router. A router whose ports to Microsoft are down drops it.
-                    let onward = any_of(circuits.iter().map(|er| self.any_up(&er.name, Self::ports(er, &dx.router).map(|p| v4(p.microsoft)))).collect());
+                    let onward = any_of(
+                        circuits
+                            .iter()
+                            .map(|er| {
+                                self.any_up(
+                                    &er.name,
+                                    Self::ports(er, &dx.router).map(|p| v4(p.microsoft)),
+                                )
+                            })
+                            .collect(),
+                    );
                     return match onward {
                         Can::Yes => Way::one(Carrier::ExpressRoute),
                         Can::No(_) => Way::By(BTreeSet::new()),
@@ -324,37 +480,62 @@ impl Infer<'_> {
         let mut seen = String::new();
         let mut ways = Vec::new();
         for view in &self.picture.route_tables {
-            let Some(table) = view.routes.known() else { continue };
+            let Some(table) = view.routes.known() else {
+                continue;
+            };
             let best = best_covering(table, prefix);
-            let fixed = best.iter().find(|r| r.learned == Learned::Static && !is_vgw(&r.next_hop));
+            let fixed = best
+                .iter()
+                .find(|r| r.learned == Learned::Static && !is_vgw(&r.next_hop));
             if let Some(r) = fixed {
                 // At equal length a static route wins over a propagated one (aws.md §5).
-                seen = format!("route table {} sends {} to {}", view.id, r.prefix, r.next_hop);
+                seen = format!(
+                    "route table {} sends {} to {}",
+                    view.id, r.prefix, r.next_hop
+                );
                 ways.push(Way::By(BTreeSet::new()));
             } else if best.iter().any(|r| is_vgw(&r.next_hop)) {
-                let more: BTreeSet<IpNet> = parts(table, prefix).filter(|r| is_vgw(&r.next_hop) && !self.picture.is_link_net(r.prefix)).map(|r| r.prefix).collect();
+                let more: BTreeSet<IpNet> = parts(table, prefix)
+                    .filter(|r| is_vgw(&r.next_hop) && !self.picture.is_link_net(r.prefix))
+                    .map(|r| r.prefix)
+                    .collect();
                 let whole = best.first().map_or(prefix, |r| r.prefix);
                 ways.push(self.behind_vgw(whole));
                 ways.extend(more.into_iter().map(|p| self.behind_vgw(p)));
             } else {
-                seen = format!("route table {} has no route to {prefix} over the virtual private gateway", view.id);
+                seen = format!(
+                    "route table {} has no route to {prefix} over the virtual private gateway",
+                    view.id
+                );
                 ways.push(Way::By(BTreeSet::new()));
             }
         }
         if ways.is_empty() {
             ways.push(self.behind_vgw(prefix));
         }
-        PrefixWay { prefix, way: together(ways), seen }
+        PrefixWay {
+            prefix,
+            way: together(ways),
+            seen,
+        }
     }
 
     fn nic_way(&self, table: &Table, prefix: IpNet) -> Way {
-        let routes: Vec<&Route> = best_covering(table, prefix).into_iter().chain(parts(table, prefix)).collect();
+        let routes: Vec<&Route> = best_covering(table, prefix)
+            .into_iter()
+            .chain(parts(table, prefix))
+            .collect();
         let mut by = BTreeSet::new();
         for r in &routes {
             match (&r.next_hop, r.learned) {
                 (NextHop::Address(hop), Learned::Propagated) => {
-                    let inside = self.picture.gateway_subnet.is_some_and(|n| n.contains(hop)) || self.picture.own_azure.iter().any(|n| n.contains(hop));
-                    by.insert(if inside { Carrier::Vpn } else { Carrier::ExpressRoute });
+                    let inside = self.picture.gateway_subnet.is_some_and(|n| n.contains(hop))
+                        || self.picture.own_azure.iter().any(|n| n.contains(hop));
+                    by.insert(if inside {
+                        Carrier::Vpn
+                    } else {
+                        Carrier::ExpressRoute
+                    });
                 }
                 // An appliance, the Internet or nothing: not over one of our paths.
                 _ if r.prefix.contains(&prefix) => return Way::By(BTreeSet::new()),
@@ -366,7 +547,12 @@ impl Infer<'_> {
 
     fn gateways_way(&self, prefix: IpNet) -> Way {
         let Some(gateway) = &self.picture.er_gateway else {
-            let asked = self.picture.vpns.iter().map(|v| self.vpn_to_aws(v, prefix)).collect();
+            let asked = self
+                .picture
+                .vpns
+                .iter()
+                .map(|v| self.vpn_to_aws(v, prefix))
+                .collect();
             return match any_of(asked) {
                 Can::Yes => Way::one(Carrier::Vpn),
                 Can::No(_) => Way::By(BTreeSet::new()),
@@ -377,27 +563,57 @@ impl Infer<'_> {
             Reading::Read(t) => {
                 let best = best_covering(t, prefix);
                 let weight = best.iter().filter_map(|r| r.weight).max();
-                let chosen = best.into_iter().filter(|r| r.weight == weight).chain(parts(t, prefix));
+                let chosen = best
+                    .into_iter()
+                    .filter(|r| r.weight == weight)
+                    .chain(parts(t, prefix));
                 Way::By(chosen.filter_map(carrier_of).collect())
             }
-            Reading::Outdated(_) => Way::Unknown(Doubt { why: format!("learned routes of {} are being read again", gateway.name), waiting: true }),
-            Reading::Unknown(why) | Reading::NotOffered(why) => Way::Unknown(Doubt::new(format!("learned routes of {}: {why}", gateway.name))),
+            Reading::Outdated(_) => Way::Unknown(Doubt {
+                why: format!("learned routes of {} are being read again", gateway.name),
+                waiting: true,
+            }),
+            Reading::Unknown(why) | Reading::NotOffered(why) => Way::Unknown(Doubt::new(format!(
+                "learned routes of {}: {why}",
+                gateway.name
+            ))),
         }
     }
 
     fn to_aws(&self, prefix: IpNet) -> PrefixWay {
-        let readable: Vec<(&str, &Table)> = self.picture.nics.iter().filter_map(|n| n.routes.known().map(|t| (n.name.as_str(), t))).collect();
+        let readable: Vec<(&str, &Table)> = self
+            .picture
+            .nics
+            .iter()
+            .filter_map(|n| n.routes.known().map(|t| (n.name.as_str(), t)))
+            .collect();
         let (mut way, seen) = if readable.is_empty() {
             let way = self.gateways_way(prefix);
             let nics = self.picture.nics.iter().find_map(|n| match &n.routes {
-                Reading::Outdated(_) => Some(Doubt { why: format!("effective routes of {} are being read again", n.name), waiting: true }),
+                Reading::Outdated(_) => Some(Doubt {
+                    why: format!("effective routes of {} are being read again", n.name),
+                    waiting: true,
+                }),
                 _ => None,
             });
             // Where virtual machines can be asked, the gateways answer only when those can not.
             (nics.map_or(way, Way::Unknown), String::new())
         } else {
-            let seen = readable.iter().map(|(name, t)| format!("network interface {name} sends it to {}", hops(t, prefix))).collect::<Vec<_>>();
-            (together(readable.iter().map(|(_, t)| self.nic_way(t, prefix)).collect()), listed(&seen))
+            let seen = readable
+                .iter()
+                .map(|(name, t)| {
+                    format!("network interface {name} sends it to {}", hops(t, prefix))
+                })
+                .collect::<Vec<_>>();
+            (
+                together(
+                    readable
+                        .iter()
+                        .map(|(_, t)| self.nic_way(t, prefix))
+                        .collect(),
+                ),
+                listed(&seen),
+            )
         };
         way = self.without_the_dead(way, prefix);
         PrefixWay { prefix, way, seen }
@@ -407,21 +623,39 @@ impl Infer<'_> {
     fn without_the_dead(&self, way: Way, prefix: IpNet) -> Way {
         let er_dead = || {
             let pairs = self.pairs();
-            !pairs.is_empty() && pairs.iter().all(|(er, dx)| matches!(self.er_sessions(er, dx), Can::No(_)))
+            !pairs.is_empty()
+                && pairs
+                    .iter()
+                    .all(|(er, dx)| matches!(self.er_sessions(er, dx), Can::No(_)))
         };
-        let vpn_dead = || self.picture.vpns.iter().all(|v| matches!(self.vpn_sessions(v), Can::No(_)));
+        let vpn_dead = || {
+            self.picture
+                .vpns
+                .iter()
+                .all(|v| matches!(self.vpn_sessions(v), Can::No(_)))
+        };
         match way {
             Way::By(mut by) => {
                 // A part of the prefix that is lost is not made good by the rest of it.
-                let lost = (by.contains(&Carrier::ExpressRoute) && er_dead()) || (by.contains(&Carrier::Vpn) && vpn_dead());
+                let lost = (by.contains(&Carrier::ExpressRoute) && er_dead())
+                    || (by.contains(&Carrier::Vpn) && vpn_dead());
                 if lost {
                     by.clear();
                 }
                 Way::By(by)
             }
             Way::Unknown(d) => {
-                let nothing_left = er_dead() && self.picture.vpns.iter().all(|v| matches!(self.vpn_to_aws(v, prefix), Can::No(_)));
-                if nothing_left { Way::By(BTreeSet::new()) } else { Way::Unknown(d) }
+                let nothing_left = er_dead()
+                    && self
+                        .picture
+                        .vpns
+                        .iter()
+                        .all(|v| matches!(self.vpn_to_aws(v, prefix), Can::No(_)));
+                if nothing_left {
+                    Way::By(BTreeSet::new())
+                } else {
+                    Way::Unknown(d)
+                }
             }
         }
     }
@@ -442,25 +676,54 @@ impl Infer<'_> {
     fn paths(&self) -> Vec<PathView> {
         let all = |f: &dyn Fn(IpNet) -> Can, prefixes: &[IpNet]| {
             let asked: Vec<Can> = prefixes.iter().map(|p| f(*p)).collect();
-            if asked.is_empty() { Can::Unknown(Doubt::new("the route contract names no prefix")) } else { all_of(asked) }
+            if asked.is_empty() {
+                Can::Unknown(Doubt::new("the route contract names no prefix"))
+            } else {
+                all_of(asked)
+            }
         };
         let mut out = Vec::new();
         for (er, dx) in self.pairs() {
             let to_aws = all(&|p| self.er_to_aws(er, dx, p), &self.picture.azure_sees);
             let to_azure = all(&|p| self.er_to_azure(er, dx, p), &self.picture.aws_sees);
-            let uses = BTreeSet::from([er.name.clone(), dx.name.clone(), format!("router {}", dx.router)]);
-            out.push(view(format!("{}+{}", er.name, dx.name), Carrier::ExpressRoute, &to_aws, &to_azure, uses));
+            let uses = BTreeSet::from([
+                er.name.clone(),
+                dx.name.clone(),
+                format!("router {}", dx.router),
+            ]);
+            out.push(view(
+                format!("{}+{}", er.name, dx.name),
+                Carrier::ExpressRoute,
+                &to_aws,
+                &to_azure,
+                uses,
+            ));
         }
         for vpn in &self.picture.vpns {
             let to_aws = all(&|p| self.vpn_to_aws(vpn, p), &self.picture.azure_sees);
-            out.push(view(vpn.name.clone(), Carrier::Vpn, &to_aws, &Self::vpn_to_azure(vpn), BTreeSet::from([vpn.name.clone()])));
+            out.push(view(
+                vpn.name.clone(),
+                Carrier::Vpn,
+                &to_aws,
+                &Self::vpn_to_azure(vpn),
+                BTreeSet::from([vpn.name.clone()]),
+            ));
         }
         out
     }
 }
 
-fn view(name: String, carrier: Carrier, to_aws: &Can, to_azure: &Can, uses: BTreeSet<String>) -> PathView {
-    let whys: Vec<String> = [to_aws.why(), to_azure.why()].into_iter().flatten().collect();
+fn view(
+    name: String,
+    carrier: Carrier,
+    to_aws: &Can,
+    to_azure: &Can,
+    uses: BTreeSet<String>,
+) -> PathView {
+    let whys: Vec<String> = [to_aws.why(), to_azure.why()]
+        .into_iter()
+        .flatten()
+        .collect();
     PathView {
         name,
         carrier,
@@ -476,7 +739,9 @@ fn is_vgw(hop: &NextHop) -> bool {
 }
 
 fn over_router(r: &Route, dx: &DirectConnectView) -> bool {
-    r.as_path.first() == Some(&MSEE_ASN) && r.as_path.contains(&dx.router_asn) && dx.gateway_asn.is_none_or(|a| r.as_path.contains(&a))
+    r.as_path.first() == Some(&MSEE_ASN)
+        && r.as_path.contains(&dx.router_asn)
+        && dx.gateway_asn.is_none_or(|a| r.as_path.contains(&a))
 }
 
 /// Which path a route of an Azure gateway belongs to.
@@ -489,8 +754,15 @@ pub(super) fn carrier_of(r: &Route) -> Option<Carrier> {
 }
 
 fn hops(t: &Table, prefix: IpNet) -> String {
-    let all: BTreeSet<String> = best_covering(t, prefix).iter().map(|r| r.next_hop.to_string()).collect();
-    if all.is_empty() { "nowhere".to_owned() } else { all.into_iter().collect::<Vec<_>>().join(" and ") }
+    let all: BTreeSet<String> = best_covering(t, prefix)
+        .iter()
+        .map(|r| r.next_hop.to_string())
+        .collect();
+    if all.is_empty() {
+        "nowhere".to_owned()
+    } else {
+        all.into_iter().collect::<Vec<_>>().join(" and ")
+    }
 }
 
 fn any_of(all: Vec<Can>) -> Can {
@@ -585,15 +857,28 @@ pub(super) fn active(found: &Inferred) -> Found {
 pub(super) fn available(found: &Inferred) -> Raw {
     let mut lost = Vec::new();
     let mut doubts = Vec::new();
-    for (ways, from, to) in [(&found.to_aws, "Azure", "AWS"), (&found.to_azure, "AWS", "Azure")] {
+    for (ways, from, to) in [
+        (&found.to_aws, "Azure", "AWS"),
+        (&found.to_azure, "AWS", "Azure"),
+    ] {
         for w in ways {
             match &w.way {
                 Way::By(set) if set.is_empty() => {
-                    let seen = if w.seen.is_empty() { String::new() } else { format!(" ({})", w.seen) };
-                    lost.push(format!("nothing carries {} from {from} to {to}{seen}", w.prefix));
+                    let seen = if w.seen.is_empty() {
+                        String::new()
+                    } else {
+                        format!(" ({})", w.seen)
+                    };
+                    lost.push(format!(
+                        "nothing carries {} from {from} to {to}{seen}",
+                        w.prefix
+                    ));
                 }
                 Way::By(_) => {}
-                Way::Unknown(d) => doubts.push(Doubt { why: format!("{from} to {to}: {}", d.why), waiting: d.waiting }),
+                Way::Unknown(d) => doubts.push(Doubt {
+                    why: format!("{from} to {to}: {}", d.why),
+                    waiting: d.waiting,
+                }),
             }
         }
     }
@@ -604,10 +889,14 @@ pub(super) fn available(found: &Inferred) -> Raw {
         return Raw::unknown(&doubts);
     }
     if found.to_aws.is_empty() && found.to_azure.is_empty() {
-        return Raw::unknown(&[Doubt::new("the prefixes of the virtual network and the VPC are not known yet")]);
+        return Raw::unknown(&[Doubt::new(
+            "the prefixes of the virtual network and the VPC are not known yet",
+        )]);
     }
     let words = match active(found).active {
-        Some(Active::ExpressRoute) => "traffic goes over ExpressRoute and Direct Connect in both directions",
+        Some(Active::ExpressRoute) => {
+            "traffic goes over ExpressRoute and Direct Connect in both directions"
+        }
         Some(Active::Vpn) => "traffic goes over the VPN in both directions",
         _ => "traffic is carried in both directions, over different paths",
     };
@@ -618,25 +907,57 @@ pub(super) fn available(found: &Inferred) -> Raw {
 pub(super) fn redundant(picture: &Picture, found: &Inferred) -> Raw {
     let paths = &found.paths;
     let independent = |a: &PathView, b: &PathView| a.uses.is_disjoint(&b.uses);
-    let two = |ok: &dyn Fn(&PathView) -> bool| paths.iter().enumerate().any(|(i, a)| ok(a) && paths.iter().skip(i + 1).any(|b| ok(b) && independent(a, b)));
+    let two = |ok: &dyn Fn(&PathView) -> bool| {
+        paths
+            .iter()
+            .enumerate()
+            .any(|(i, a)| ok(a) && paths.iter().skip(i + 1).any(|b| ok(b) && independent(a, b)))
+    };
     if two(&|p| p.holds()) {
-        return Raw::firm(Truth::True, "Redundant", "two independent paths carry both directions");
+        return Raw::firm(
+            Truth::True,
+            "Redundant",
+            "two independent paths carry both directions",
+        );
     }
     if two(&|p| !p.is_down()) {
         let doubts: Vec<Doubt> = paths
             .iter()
             .filter(|p| !p.holds() && !p.is_down())
-            .map(|p| Doubt::new(format!("path {}: {}", p.name, p.message.as_deref().unwrap_or("not known"))))
+            .map(|p| {
+                Doubt::new(format!(
+                    "path {}: {}",
+                    p.name,
+                    p.message.as_deref().unwrap_or("not known")
+                ))
+            })
             .collect();
         let mut raw = Raw::unknown(&doubts);
         raw.waiting = doubts.iter().all(|d| d.why.contains("read again"));
         return raw;
     }
-    let down: Vec<String> =
-        paths.iter().filter(|p| p.is_down()).map(|p| format!("path {} does not hold: {}", p.name, p.message.as_deref().unwrap_or("not known"))).collect();
+    let down: Vec<String> = paths
+        .iter()
+        .filter(|p| p.is_down())
+        .map(|p| {
+            format!(
+                "path {} does not hold: {}",
+                p.name,
+                p.message.as_deref().unwrap_or("not known")
+            )
+        })
+        .collect();
     if !two(&|_| true) {
-        let remedy = if picture.vpns.is_empty() { "add spec.vpn" } else { "add expressRoutes and directConnects that meet at a router" };
-        return Raw::firm(Truth::False, "SinglePath", format!("the spec has no second independent path: {remedy}"));
+        let remedy = if picture.vpns.is_empty() {
+            "add spec.vpn"
+        } else {
+            "add expressRoutes and directConnects that meet at a router"
+        };
+        return Raw::firm(
+            Truth::False,
+            "SinglePath",
+            format!("the spec has no second independent path: {remedy}"),
+        );
     }
     Raw::firm(Truth::False, "SinglePath", listed(&down))
 }
@@ -644,19 +965,44 @@ pub(super) fn redundant(picture: &Picture, found: &Inferred) -> Raw {
 /// `Redundant` of an `ExpressRouteLink`: both ports of the circuit are connected and up.
 pub(super) fn ports_redundant(picture: &Picture, sessions: &[SessionVerdict]) -> Raw {
     let ports: Vec<&SessionVerdict> = sessions.iter().filter(|s| s.counted).collect();
-    if picture.express_routes.iter().map(|e| e.ports.len()).sum::<usize>() < 2 {
+    if picture
+        .express_routes
+        .iter()
+        .map(|e| e.ports.len())
+        .sum::<usize>()
+        < 2
+    {
         let message = "only one port of the circuit is connected: add the other one to spec.ports, best from another router";
         return Raw::firm(Truth::False, "SingleExpressRoutePort", message);
     }
-    let of = |s: Standing| ports.iter().filter(|p| p.standing == s).map(|p| p.message.clone()).collect::<Vec<_>>();
-    let wrong: Vec<String> = [Standing::Down, Standing::Shut, Standing::Disputed].into_iter().flat_map(of).collect();
+    let of = |s: Standing| {
+        ports
+            .iter()
+            .filter(|p| p.standing == s)
+            .map(|p| p.message.clone())
+            .collect::<Vec<_>>()
+    };
+    let wrong: Vec<String> = [Standing::Down, Standing::Shut, Standing::Disputed]
+        .into_iter()
+        .flat_map(of)
+        .collect();
     if !wrong.is_empty() {
         return Raw::firm(Truth::False, "SinglePath", listed(&wrong));
     }
-    let doubts: Vec<Doubt> =
-        ports.iter().filter(|p| p.standing == Standing::Unknown).map(|p| Doubt { why: p.message.clone(), waiting: p.waiting }).collect();
+    let doubts: Vec<Doubt> = ports
+        .iter()
+        .filter(|p| p.standing == Standing::Unknown)
+        .map(|p| Doubt {
+            why: p.message.clone(),
+            waiting: p.waiting,
+        })
+        .collect();
     if !doubts.is_empty() {
         return Raw::unknown(&doubts);
     }
-    Raw::firm(Truth::True, "Redundant", "both ports of the circuit are connected")
+    Raw::firm(
+        Truth::True,
+        "Redundant",
+        "both ports of the circuit are connected",
+    )
 }

@@ -22,7 +22,11 @@ pub enum Reading<T> {
 impl<T> Reading<T> {
     /// What may be judged by.
     pub fn known(&self) -> Option<&T> {
-        if let Self::Read(t) = self { Some(t) } else { None }
+        if let Self::Read(t) = self {
+            Some(t)
+        } else {
+            None
+        }
     }
 
     /// What may be shown.
@@ -114,9 +118,18 @@ impl Picture {
         let within = |n: Ipv4Net| IpNet::V4(n).contains(&prefix);
         within(LINK_LOCAL)
             || self.other_link_nets.iter().copied().any(within)
-            || self.express_routes.iter().flat_map(|e| &e.link_nets).copied().any(within)
+            || self
+                .express_routes
+                .iter()
+                .flat_map(|e| &e.link_nets)
+                .copied()
+                .any(within)
             || self.direct_connects.iter().any(|d| within(d.link_net))
-            || self.vpns.iter().flat_map(|v| &v.tunnels).any(|t| within(t.inside))
+            || self
+                .vpns
+                .iter()
+                .flat_map(|v| &v.tunnels)
+                .any(|t| within(t.inside))
     }
 
     pub(crate) fn router(&self, key: &str) -> Option<&RouterView> {

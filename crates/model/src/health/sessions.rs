@@ -1,6 +1,9 @@
 //! Which sessions must be up, and what both ends say about each.
 
-use super::picture::{DirectConnectView, ErPort, ExpressRouteView, Picture, Reading, RouterView, SubjectKind, VpnTunnelView, VpnView};
+use super::picture::{
+    DirectConnectView, ErPort, ExpressRouteView, Picture, Reading, RouterView, SubjectKind,
+    VpnTunnelView, VpnView,
+};
 use super::{Doubt, PathState, Raw, TunnelStanding, listed};
 use crate::graph::expressroute::MSEE_ASN;
 use crate::report::Truth;
@@ -54,60 +57,115 @@ enum Says {
 
 fn join(name: String, link: &str, peer: Ipv4Addr, witnesses: &[Witness]) -> SessionVerdict {
     let said = |wanted: SessionState| {
-        witnesses.iter().filter(|w| matches!(w.says, Says::Is(s) if s == wanted)).map(|w| w.who.as_str()).collect::<Vec<_>>().join(" and ")
+        witnesses
+            .iter()
+            .filter(|w| matches!(w.says, Says::Is(s) if s == wanted))
+            .map(|w| w.who.as_str())
+            .collect::<Vec<_>>()
+            .join(" and ")
     };
-    let (up, down, shut) = (said(SessionState::Up), said(SessionState::Down), said(SessionState::AdministrativelyDown));
-    let perhaps: Vec<&Witness> = witnesses.iter().filter(|w| matches!(w.says, Says::UpPerhaps)).collect();
+    let (up, down, shut) = (
+        said(SessionState::Up),
+        said(SessionState::Down),
+        said(SessionState::AdministrativelyDown),
+    );
+    let perhaps: Vec<&Witness> = witnesses
+        .iter()
+        .filter(|w| matches!(w.says, Says::UpPerhaps))
+        .collect();
     let mut waiting = false;
     let (standing, message) = if !shut.is_empty() {
         (Standing::Shut, format!("{name} is shut: {shut} says so"))
     } else if !down.is_empty() && !up.is_empty() {
-        (Standing::Disputed, format!("{name}: {up} says up, {down} says down"))
+        (
+            Standing::Disputed,
+            format!("{name}: {up} says up, {down} says down"),
+        )
     } else if !down.is_empty() {
         (Standing::Down, format!("{name} is down: {down} says so"))
     } else if !up.is_empty() {
         (Standing::Up, String::new())
     } else {
-        let doubts: Vec<&Doubt> = witnesses.iter().filter_map(|w| if let Says::Nothing(d) = &w.says { Some(d) } else { None }).collect();
+        let doubts: Vec<&Doubt> = witnesses
+            .iter()
+            .filter_map(|w| {
+                if let Says::Nothing(d) = &w.says {
+                    Some(d)
+                } else {
+                    None
+                }
+            })
+            .collect();
         waiting = !doubts.is_empty() && doubts.iter().any(|d| d.waiting);
         let mut whys: Vec<String> = doubts.iter().map(|d| d.why.clone()).collect();
         if let Some(w) = perhaps.first() {
             whys.push(format!("{} says up, unconfirmed", w.who));
         }
-        let why = if whys.is_empty() { "nobody says how it stands".to_owned() } else { listed(&whys) };
+        let why = if whys.is_empty() {
+            "nobody says how it stands".to_owned()
+        } else {
+            listed(&whys)
+        };
         (Standing::Unknown, format!("{name}: {why}"))
     };
-    SessionVerdict { name, link: link.to_owned(), peer: peer.into(), standing, message, counted: true, waiting }
+    SessionVerdict {
+        name,
+        link: link.to_owned(),
+        peer: peer.into(),
+        standing,
+        message,
+        counted: true,
+        waiting,
+    }
 }
 
 /// A reading as testimony, given what it says when it was read.
 fn testimony<T>(who: &str, reading: &Reading<T>, says: impl FnOnce(&T) -> Says) -> Says {
     match reading {
         Reading::Read(t) => says(t),
-        Reading::Outdated(_) => Says::Nothing(Doubt { why: format!("{who} is being read again"), waiting: true }),
-        Reading::Unknown(why) | Reading::NotOffered(why) => Says::Nothing(Doubt::new(format!("{who}: {why}"))),
+        Reading::Outdated(_) => Says::Nothing(Doubt {
+            why: format!("{who} is being read again"),
+            waiting: true,
+        }),
+        Reading::Unknown(why) | Reading::NotOffered(why) => {
+            Says::Nothing(Doubt::new(format!("{who}: {why}")))
+        }
     }
 }
 
 fn of_state(who: &str, state: SessionState) -> Says {
-    if state == SessionState::Unknown { Says::Nothing(Doubt::new(format!("{who} does not say"))) } else { Says::Is(state) }
+    if state == SessionState::Unknown {
+        Says::Nothing(Doubt::new(format!("{who} does not say")))
+    } else {
+        Says::Is(state)
+    }
 }
 
 /// The router's end: `bgp_status` is a hint of unknown age, routes from the peer in the BGP table are proof
 /// (megaport.md §4.4, §7.3).
-fn router_witness(router: Option<&RouterView>, said: &Reading<Option<Session>>, peer: Ipv4Addr) -> Witness {
+fn router_witness(
+    router: Option<&RouterView>,
+    said: &Reading<Option<Session>>,
+    peer: Ipv4Addr,
+) -> Witness {
     let who = router.map_or_else(|| "Megaport".to_owned(), |r| format!("router {}", r.name));
-    let from_peer = router
-        .and_then(|r| r.routes.known())
-        .map(|t| t.routes.iter().any(|r| r.usable && (r.peer == Some(peer.into()) || r.next_hop == NextHop::Address(peer.into()))));
-    let says = testimony(&who, said, |session| match session.as_ref().map(|s| s.state) {
-        None => Says::Nothing(Doubt::new(format!("{who} shows no such session"))),
-        Some(SessionState::Up) if from_peer == Some(true) => Says::Is(SessionState::Up),
-        Some(SessionState::Up) => Says::UpPerhaps,
-        Some(SessionState::Down) if from_peer == Some(true) => Says::Nothing(Doubt::new(format!("{who} says down and shows routes from it"))),
-        Some(state) if state != SessionState::Unknown => Says::Is(state),
-        Some(_) if from_peer == Some(true) => Says::Is(SessionState::Up),
-        Some(_) => Says::Nothing(Doubt::new(format!("{who} does not say"))),
+    let from_peer = router.and_then(|r| r.routes.known()).map(|t| {
+        t.routes.iter().any(|r| {
+            r.usable && (r.peer == Some(peer.into()) || r.next_hop == NextHop::Address(peer.into()))
+        })
+    });
+    let says = testimony(&who, said, |session| {
+        match session.as_ref().map(|s| s.state) {
+            None => Says::Nothing(Doubt::new(format!("{who} shows no such session"))),
+            Some(SessionState::Up) if from_peer == Some(true) => Says::Is(SessionState::Up),
+            Some(SessionState::Up) => Says::UpPerhaps,
+            Some(SessionState::Down) if from_peer == Some(true) => Says::Nothing(Doubt::new(
+                format!("{who} says down and shows routes from it"),
+            )),
+            Some(state) if state != SessionState::Unknown => Says::Is(state),
+            Some(_) if from_peer == Some(true) => Says::Is(SessionState::Up),
+            Some(_) => Says::Nothing(Doubt::new(format!("{who} does not say"))),
+        }
     });
     Witness { who, says }
 }
@@ -117,18 +175,37 @@ fn er_session(picture: &Picture, link: &ExpressRouteView, port: &ErPort) -> Sess
         crate::spec::PeeringPort::Primary => "Primary",
         crate::spec::PeeringPort::Secondary => "Secondary",
     };
-    let name = format!("port {port_name} of circuit {} (peer {})", link.circuit, port.microsoft);
+    let name = format!(
+        "port {port_name} of circuit {} (peer {})",
+        link.circuit, port.microsoft
+    );
     let who = "Microsoft's edge";
     let customer = IpAddr::from(port.customer);
-    let routes_from_router = |t: &crate::routes::Table| t.routes.iter().any(|r| r.next_hop == NextHop::Address(customer));
-    let mut edge = testimony(who, &port.edge_says, |rows| match rows.iter().find(|s| s.peer == customer) {
-        Some(s) => of_state(who, s.state),
-        None => Says::Nothing(Doubt::new(format!("{who} shows no such neighbour"))),
+    let routes_from_router = |t: &crate::routes::Table| {
+        t.routes
+            .iter()
+            .any(|r| r.next_hop == NextHop::Address(customer))
+    };
+    let mut edge = testimony(who, &port.edge_says, |rows| {
+        match rows.iter().find(|s| s.peer == customer) {
+            Some(s) => of_state(who, s.state),
+            None => Says::Nothing(Doubt::new(format!("{who} shows no such neighbour"))),
+        }
     });
     if matches!(edge, Says::Nothing(_)) && port.routes.known().is_some_and(routes_from_router) {
         edge = Says::Is(SessionState::Up);
     }
-    let witnesses = [router_witness(picture.router(&port.router), &port.router_says, port.microsoft), Witness { who: who.to_owned(), says: edge }];
+    let witnesses = [
+        router_witness(
+            picture.router(&port.router),
+            &port.router_says,
+            port.microsoft,
+        ),
+        Witness {
+            who: who.to_owned(),
+            says: edge,
+        },
+    ];
     join(name, &link.name, port.microsoft, &witnesses)
 }
 
@@ -143,8 +220,18 @@ fn dx_session(picture: &Picture, link: &DirectConnectView) -> SessionVerdict {
             None => Says::Nothing(Doubt::new("AWS shows no BGP peer on the virtual interface")),
         })
     };
-    let who = if link.testing { "AWS (a failover test runs)" } else { who };
-    let witnesses = [router_witness(picture.router(&link.router), &link.router_says, link.amazon), Witness { who: who.to_owned(), says: amazon }];
+    let who = if link.testing {
+        "AWS (a failover test runs)"
+    } else {
+        who
+    };
+    let witnesses = [
+        router_witness(picture.router(&link.router), &link.router_says, link.amazon),
+        Witness {
+            who: who.to_owned(),
+            says: amazon,
+        },
+    ];
     join(name, &link.name, link.amazon, &witnesses)
 }
 
@@ -159,46 +246,111 @@ fn tunnel_session(vpn: &VpnView, tunnel: &VpnTunnelView) -> SessionVerdict {
     let who = format!("VPN gateway {}", vpn.gateway);
     let azure = testimony(&who, &vpn.peers, |rows| {
         // Either instance may hold it; the twin row stays Connecting.
-        let states: Vec<SessionState> = rows.iter().filter(|s| s.peer == IpAddr::from(amazon)).map(|s| s.state).collect();
+        let states: Vec<SessionState> = rows
+            .iter()
+            .filter(|s| s.peer == IpAddr::from(amazon))
+            .map(|s| s.state)
+            .collect();
         if states.contains(&SessionState::Up) {
             Says::Is(SessionState::Up)
-        } else if states.iter().any(|s| matches!(s, SessionState::Down | SessionState::AdministrativelyDown)) {
+        } else if states
+            .iter()
+            .any(|s| matches!(s, SessionState::Down | SessionState::AdministrativelyDown))
+        {
             // `Stopped` on the instance that does not hold the tunnel is nobody's doing.
             Says::Is(SessionState::Down)
         } else {
             Says::Nothing(Doubt::new(format!("{who} shows no such neighbour")))
         }
     });
-    join(name, &vpn.name, amazon, &[Witness { who: "AWS".to_owned(), says: aws }, Witness { who, says: azure }])
+    join(
+        name,
+        &vpn.name,
+        amazon,
+        &[
+            Witness {
+                who: "AWS".to_owned(),
+                says: aws,
+            },
+            Witness { who, says: azure },
+        ],
+    )
 }
 
 /// Sessions that the platform makes by itself. They are not counted; when one is down, traffic suffers and the cause is here.
 fn platform(picture: &Picture) -> Vec<SessionVerdict> {
-    let Some(gateway) = &picture.er_gateway else { return Vec::new() };
-    let Some(rows) = gateway.peers.known() else { return Vec::new() };
+    let Some(gateway) = &picture.er_gateway else {
+        return Vec::new();
+    };
+    let Some(rows) = gateway.peers.known() else {
+        return Vec::new();
+    };
     let mut out = Vec::new();
     let mut down = |name: String, message: String, peer: IpAddr| {
-        out.push(SessionVerdict { name, link: String::new(), peer, standing: Standing::Down, message, counted: false, waiting: false });
+        out.push(SessionVerdict {
+            name,
+            link: String::new(),
+            peer,
+            standing: Standing::Down,
+            message,
+            counted: false,
+            waiting: false,
+        });
     };
-    let edges: Vec<&Session> = rows.iter().filter(|s| s.peer_asn == Some(MSEE_ASN)).collect();
-    if !picture.express_routes.is_empty() && !edges.is_empty() && !edges.iter().any(|s| s.state == SessionState::Up) {
+    let edges: Vec<&Session> = rows
+        .iter()
+        .filter(|s| s.peer_asn == Some(MSEE_ASN))
+        .collect();
+    if !picture.express_routes.is_empty()
+        && !edges.is_empty()
+        && !edges.iter().any(|s| s.state == SessionState::Up)
+    {
         let name = format!("ExpressRoute gateway {} to Microsoft's edge", gateway.name);
-        down(name.clone(), format!("{name} is down: the gateway shows no neighbour in AS 12076 as Connected"), edges[0].peer);
+        down(
+            name.clone(),
+            format!("{name} is down: the gateway shows no neighbour in AS 12076 as Connected"),
+            edges[0].peer,
+        );
     }
     if picture.vpns.is_empty() {
         return out;
     }
-    let mut mesh: Vec<IpAddr> = rows.iter().filter(|s| s.peer_asn == Some(65515)).map(|s| s.peer).collect();
+    let mut mesh: Vec<IpAddr> = rows
+        .iter()
+        .filter(|s| s.peer_asn == Some(65515))
+        .map(|s| s.peer)
+        .collect();
     mesh.dedup();
-    let broken: Vec<IpAddr> =
-        mesh.iter().copied().filter(|p| rows.iter().any(|s| s.peer == *p) && !rows.iter().any(|s| s.peer == *p && s.state == SessionState::Up)).collect();
+    let broken: Vec<IpAddr> = mesh
+        .iter()
+        .copied()
+        .filter(|p| {
+            rows.iter().any(|s| s.peer == *p)
+                && !rows
+                    .iter()
+                    .any(|s| s.peer == *p && s.state == SessionState::Up)
+        })
+        .collect();
     if let Some(first) = broken.first() {
-        let list = broken.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let name = format!("ExpressRoute gateway {} to VPN gateway ({list})", gateway.name);
+        let list = broken
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", ");
+        let name = format!(
+            "ExpressRoute gateway {} to VPN gateway ({list})",
+            gateway.name
+        );
         let remedy = picture.gateway_subnet.map_or_else(String::new, |n| {
             format!("; if a route table is on GatewaySubnet, add a route {n} with next hop type Virtual network to it")
         });
-        down(name.clone(), format!("{name} is down, so that the routes of the VPN gateway do not reach the virtual machines{remedy}"), *first);
+        down(
+            name.clone(),
+            format!(
+                "{name} is down, so that the routes of the VPN gateway do not reach the virtual machines{remedy}"
+            ),
+            *first,
+        );
     }
     out
 }
@@ -209,9 +361,19 @@ pub(super) fn all(picture: &Picture) -> Vec<SessionVerdict> {
     for link in &picture.express_routes {
         out.extend(link.ports.iter().map(|p| er_session(picture, link, p)));
     }
-    out.extend(picture.direct_connects.iter().map(|d| dx_session(picture, d)));
+    out.extend(
+        picture
+            .direct_connects
+            .iter()
+            .map(|d| dx_session(picture, d)),
+    );
     for vpn in &picture.vpns {
-        out.extend(vpn.tunnels.iter().filter(|t| t.bgp_expected).map(|t| tunnel_session(vpn, t)));
+        out.extend(
+            vpn.tunnels
+                .iter()
+                .filter(|t| t.bgp_expected)
+                .map(|t| tunnel_session(vpn, t)),
+        );
     }
     if picture.kind != SubjectKind::DirectConnectLink {
         out.extend(platform(picture));
@@ -221,8 +383,17 @@ pub(super) fn all(picture: &Picture) -> Vec<SessionVerdict> {
 
 /// `BGPEstablished`.
 pub(super) fn verdict(sessions: &[SessionVerdict]) -> Raw {
-    let of = |wanted: Standing| sessions.iter().filter(|s| s.standing == wanted).map(|s| s.message.clone()).collect::<Vec<_>>();
-    let wrong: Vec<String> = [Standing::Down, Standing::Shut, Standing::Disputed].into_iter().flat_map(of).collect();
+    let of = |wanted: Standing| {
+        sessions
+            .iter()
+            .filter(|s| s.standing == wanted)
+            .map(|s| s.message.clone())
+            .collect::<Vec<_>>()
+    };
+    let wrong: Vec<String> = [Standing::Down, Standing::Shut, Standing::Disputed]
+        .into_iter()
+        .flat_map(of)
+        .collect();
     let has = |wanted: Standing| sessions.iter().any(|s| s.standing == wanted);
     if has(Standing::Down) {
         return Raw::firm(Truth::False, "SessionDown", listed(&wrong));
@@ -236,24 +407,40 @@ pub(super) fn verdict(sessions: &[SessionVerdict]) -> Raw {
     let doubts: Vec<Doubt> = sessions
         .iter()
         .filter(|s| s.standing == Standing::Unknown)
-        .map(|s| Doubt { why: s.message.clone(), waiting: s.waiting })
+        .map(|s| Doubt {
+            why: s.message.clone(),
+            waiting: s.waiting,
+        })
         .collect();
     if !doubts.is_empty() {
         return Raw::unknown(&doubts);
     }
     if sessions.iter().any(|s| s.counted) {
-        Raw::firm(Truth::True, "Established", "every expected BGP session is up")
+        Raw::firm(
+            Truth::True,
+            "Established",
+            "every expected BGP session is up",
+        )
     } else {
-        Raw::firm(Truth::True, "NoSessionExpected", "no BGP session is expected")
+        Raw::firm(
+            Truth::True,
+            "NoSessionExpected",
+            "no BGP session is expected",
+        )
     }
 }
 
 /// Tunnels for the status of a VPN pair.
 pub(super) fn tunnels(picture: &Picture, sessions: &[SessionVerdict]) -> Vec<TunnelStanding> {
     let of = |vpn: &VpnView, t: &VpnTunnelView| {
-        let health = t.telemetry.shown().map(crate::routes::aws::TunnelRow::health);
+        let health = t
+            .telemetry
+            .shown()
+            .map(crate::routes::aws::TunnelRow::health);
         let ipsec = match health {
-            Some(TunnelHealth::Healthy | TunnelHealth::NoRoutes | TunnelHealth::IpsecOnly) => PathState::Up,
+            Some(TunnelHealth::Healthy | TunnelHealth::NoRoutes | TunnelHealth::IpsecOnly) => {
+                PathState::Up
+            }
             Some(TunnelHealth::Down) => PathState::Down,
             Some(TunnelHealth::Unknown) | None => PathState::Unknown,
         };
@@ -262,7 +449,9 @@ pub(super) fn tunnels(picture: &Picture, sessions: &[SessionVerdict]) -> Vec<Tun
             Some(TunnelHealth::IpsecOnly | TunnelHealth::Down) => PathState::Down,
             Some(TunnelHealth::Unknown) | None => PathState::Unknown,
         };
-        let session = sessions.iter().find(|s| s.link == vpn.name && s.peer == IpAddr::from(first_host(t.inside)));
+        let session = sessions
+            .iter()
+            .find(|s| s.link == vpn.name && s.peer == IpAddr::from(first_host(t.inside)));
         let bgp = session.map_or(telemetry, |s| match s.standing {
             Standing::Up => PathState::Up,
             Standing::Down | Standing::Shut | Standing::Disputed => PathState::Down,
@@ -270,13 +459,26 @@ pub(super) fn tunnels(picture: &Picture, sessions: &[SessionVerdict]) -> Vec<Tun
         });
         let message = match session {
             Some(s) if !s.message.is_empty() => Some(s.message.clone()),
-            None if ipsec == PathState::Down => {
-                Some(format!("IPsec is down; BGP is not expected on it (Azure's side is {})", second_host(t.inside)))
+            None if ipsec == PathState::Down => Some(format!(
+                "IPsec is down; BGP is not expected on it (Azure's side is {})",
+                second_host(t.inside)
+            )),
+            None if ipsec == PathState::Up && bgp == PathState::Down => {
+                Some("IPsec is up; BGP is not expected on it".to_owned())
             }
-            None if ipsec == PathState::Up && bgp == PathState::Down => Some("IPsec is up; BGP is not expected on it".to_owned()),
             _ => None,
         };
-        TunnelStanding { name: t.name.clone(), ipsec, bgp, bgp_expected: t.bgp_expected, message }
+        TunnelStanding {
+            name: t.name.clone(),
+            ipsec,
+            bgp,
+            bgp_expected: t.bgp_expected,
+            message,
+        }
     };
-    picture.vpns.iter().flat_map(|v| v.tunnels.iter().map(move |t| of(v, t))).collect()
+    picture
+        .vpns
+        .iter()
+        .flat_map(|v| v.tunnels.iter().map(move |t| of(v, t)))
+        .collect()
 }

@@ -58,7 +58,9 @@ impl Steady {
     /// The verdict to show, and whether another one waits for more samples.
     pub(crate) fn settle(&mut self, raw: Raw, clock: &Clock) -> (Verdict, bool) {
         let truth = raw.verdict.truth;
-        let Some(shown) = self.shown.clone() else { return (self.show(raw.verdict), false) };
+        let Some(shown) = self.shown.clone() else {
+            return (self.show(raw.verdict), false);
+        };
         if raw.waiting {
             // Whatever was being counted goes on being counted by the next reading that says something.
             return (as_verdict(&shown), true);
@@ -75,7 +77,9 @@ impl Steady {
         }
         if self.candidate == Some(truth) {
             // Wakes come in bursts: only what is a poll apart is another sample. Four fifths allow for jitter.
-            let apart = self.sampled.is_none_or(|s| clock.since(s) * 5 >= clock.poll * 4);
+            let apart = self
+                .sampled
+                .is_none_or(|s| clock.since(s) * 5 >= clock.poll * 4);
             if apart {
                 self.seen = self.seen.saturating_add(1);
                 self.sampled = Some(clock.now);
@@ -85,7 +89,11 @@ impl Steady {
             self.seen = 1;
             self.sampled = Some(clock.now);
         }
-        if self.seen >= SAMPLES { (self.show(raw.verdict), false) } else { (as_verdict(&shown), true) }
+        if self.seen >= SAMPLES {
+            (self.show(raw.verdict), false)
+        } else {
+            (as_verdict(&shown), true)
+        }
     }
 
     fn show(&mut self, verdict: Verdict) -> Verdict {
@@ -96,20 +104,40 @@ impl Steady {
         self.candidate = None;
         self.seen = 0;
         self.sampled = None;
-        self.shown = Some(Shown { truth: verdict.truth, reason: verdict.reason.to_owned(), message: verdict.message.clone() });
+        self.shown = Some(Shown {
+            truth: verdict.truth,
+            reason: verdict.reason.to_owned(),
+            message: verdict.message.clone(),
+        });
         verdict
     }
 }
 
 /// Reasons that a verdict of health can have: the closed set of `causeway-api`.
 const REASONS: [&str; 16] = [
-    "Established", "SessionDown", "AdministrativelyDown", "NoSessionExpected", "SourcesDisagree", "StaleTelemetry", "RoutesAsExpected",
-    "MissingPrefix", "UnexpectedPrefix", "WrongPreference", "Asymmetric", "PathAvailable", "NoPathAvailable", "Redundant", "SinglePath",
+    "Established",
+    "SessionDown",
+    "AdministrativelyDown",
+    "NoSessionExpected",
+    "SourcesDisagree",
+    "StaleTelemetry",
+    "RoutesAsExpected",
+    "MissingPrefix",
+    "UnexpectedPrefix",
+    "WrongPreference",
+    "Asymmetric",
+    "PathAvailable",
+    "NoPathAvailable",
+    "Redundant",
+    "SinglePath",
     "SingleExpressRoutePort",
 ];
 
 fn as_verdict(s: &Shown) -> Verdict {
-    let reason = REASONS.into_iter().find(|r| *r == s.reason).unwrap_or("StaleTelemetry");
+    let reason = REASONS
+        .into_iter()
+        .find(|r| *r == s.reason)
+        .unwrap_or("StaleTelemetry");
     Verdict::new(s.truth, reason, s.message.clone())
 }
 
@@ -142,20 +170,30 @@ pub struct Memory {
 impl Memory {
     /// With what status remembers of an earlier process.
     pub fn restored(active: Option<Active>, failovers: Vec<Failover>) -> Self {
-        Self { active, failovers, ..Self::default() }
+        Self {
+            active,
+            failovers,
+            ..Self::default()
+        }
     }
 
     /// Takes what was found, and answers what to show. A definite path counts at once; not knowing takes three samples.
     pub(crate) fn move_to(&mut self, found: Found, clock: &Clock) -> Option<Active> {
         let Some(next) = found.active else {
             if !found.waiting {
-                let apart = self.lost_at.is_none_or(|s| clock.since(s) * 5 >= clock.poll * 4);
+                let apart = self
+                    .lost_at
+                    .is_none_or(|s| clock.since(s) * 5 >= clock.poll * 4);
                 if apart {
                     self.lost = self.lost.saturating_add(1);
                     self.lost_at = Some(clock.now);
                 }
             }
-            return if self.lost >= SAMPLES { None } else { self.active };
+            return if self.lost >= SAMPLES {
+                None
+            } else {
+                self.active
+            };
         };
         self.lost = 0;
         self.lost_at = None;
@@ -168,7 +206,11 @@ impl Memory {
         if last == next {
             return Some(next);
         }
-        let out = if last == Active::None { self.out_since.take().map(|t| clock.seconds_since(t)) } else { None };
+        let out = if last == Active::None {
+            self.out_since.take().map(|t| clock.seconds_since(t))
+        } else {
+            None
+        };
         if next == Active::None {
             self.out_since = Some(clock.now);
         }
@@ -177,12 +219,17 @@ impl Memory {
     }
 
     fn record(&mut self, last: Active, next: Active, out: Option<f64>, clock: &Clock) {
-        #[expect(clippy::cast_possible_truncation, reason = "seconds of an outage, rounded")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "seconds of an outage, rounded"
+        )]
         let out = out.map(|s| s.round() as i64);
         let settled = |a: Active| matches!(a, Active::ExpressRoute | Active::Vpn);
         if let Some(top) = self.failovers.first_mut() {
             // ExpressRoute, then nothing, then VPN is one failover.
-            let part = top.to == last && !settled(last) && clock.seconds_since(top.at) <= TRANSIT.as_secs_f64();
+            let part = top.to == last
+                && !settled(last)
+                && clock.seconds_since(top.at) <= TRANSIT.as_secs_f64();
             if part {
                 top.outage_seconds = match (top.outage_seconds, out) {
                     (Some(a), Some(b)) => Some(a.saturating_add(b)),
@@ -194,7 +241,15 @@ impl Memory {
                 return;
             }
         }
-        self.failovers.insert(0, Failover { from: last, to: next, at: clock.now, outage_seconds: out });
+        self.failovers.insert(
+            0,
+            Failover {
+                from: last,
+                to: next,
+                at: clock.now,
+                outage_seconds: out,
+            },
+        );
         self.failovers.truncate(FAILOVERS);
     }
 }

@@ -2,8 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests
 
 use super::*;
-use crate::routes::aws::{RouteTableRow, TunnelRow, VifDirection, VifRouteRow, route_table, vif_routes};
-use crate::routes::azure::{CircuitRouteRow, EffectiveRouteRow, GatewayPeerRow, GatewayRouteRow, circuit_routes, effective_routes, gateway_routes, gateway_sessions};
+use crate::routes::aws::{
+    RouteTableRow, TunnelRow, VifDirection, VifRouteRow, route_table, vif_routes,
+};
+use crate::routes::azure::{
+    CircuitRouteRow, EffectiveRouteRow, GatewayPeerRow, GatewayRouteRow, circuit_routes,
+    effective_routes, gateway_routes, gateway_sessions,
+};
 use crate::routes::megaport::{BgpRouteRow, bgp_routes};
 use crate::routes::{Session, SessionState, Table};
 use crate::spec::PeeringPort;
@@ -124,10 +129,20 @@ fn mcr(rows: &[(&str, &str, &str)]) -> Table {
     bgp_routes(&rows)
 }
 
-const MCR: [(&str, &str, &str); 2] = [("172.29.0.0/16", "169.254.101.218", "12076 65515"), ("172.16.0.0/16", "169.254.50.217", "64901")];
+const MCR: [(&str, &str, &str); 2] = [
+    ("172.29.0.0/16", "169.254.101.218", "12076 65515"),
+    ("172.16.0.0/16", "169.254.50.217", "64901"),
+];
 
 fn session(peer: &str, state: SessionState) -> Session {
-    Session { local: None, peer: ip(peer).into(), peer_asn: None, state, word: String::new(), routes_received: None }
+    Session {
+        local: None,
+        peer: ip(peer).into(),
+        peer_asn: None,
+        state,
+        word: String::new(),
+        routes_received: None,
+    }
 }
 
 fn tunnel(name: &str, inside: &str, up: bool, message: &str) -> VpnTunnelView {
@@ -166,8 +181,15 @@ fn vpc_table(routes: &[(&str, &str, &str)]) -> Table {
 const PROPAGATED: &str = "EnableVgwRoutePropagation";
 
 fn vif(direction: VifDirection, cidrs: &[&str]) -> Reading<Table> {
-    let rows: Vec<VifRouteRow> =
-        cidrs.iter().map(|c| VifRouteRow { cidr: (*c).into(), direction, as_path: vec![64600], communities: Vec::new() }).collect();
+    let rows: Vec<VifRouteRow> = cidrs
+        .iter()
+        .map(|c| VifRouteRow {
+            cidr: (*c).into(),
+            direction,
+            as_path: vec![64600],
+            communities: Vec::new(),
+        })
+        .collect();
     Reading::Read(vif_routes(&rows, direction))
 }
 
@@ -208,7 +230,10 @@ fn lab() -> Picture {
         router_says: Reading::Read(Some(session("169.254.50.217", SessionState::Up))),
         amazon_says: Reading::Read(Some(session("169.254.50.218", SessionState::Up))),
         testing: false,
-        accepted: vif(VifDirection::Accepted, &["172.29.0.0/16", "169.254.101.216/30"]),
+        accepted: vif(
+            VifDirection::Accepted,
+            &["172.29.0.0/16", "169.254.101.216/30"],
+        ),
         advertised: vif(VifDirection::Advertised, &["172.16.0.0/16"]),
         associated: Reading::Read(true),
     }];
@@ -230,7 +255,12 @@ fn lab() -> Picture {
         ])),
         learned: Reading::Read(learned(&VPN_LEARNED)),
     }];
-    p.routers = vec![RouterView { key: "a".into(), name: "a".into(), asn: 64600, routes: Reading::Read(mcr(&MCR)) }];
+    p.routers = vec![RouterView {
+        key: "a".into(),
+        name: "a".into(),
+        asn: 64600,
+        routes: Reading::Read(mcr(&MCR)),
+    }];
     p.er_gateway = Some(ErGatewayView {
         name: "ergw".into(),
         peers: Reading::Read(peers(&[
@@ -241,7 +271,10 @@ fn lab() -> Picture {
         ])),
         learned: Reading::Read(learned(&ER_LEARNED)),
     });
-    p.nics = vec![NicView { name: "vm-nic".into(), routes: Reading::Read(nic(&[("172.16.0.0/16", "10.3.129.92")])) }];
+    p.nics = vec![NicView {
+        name: "vm-nic".into(),
+        routes: Reading::Read(nic(&[("172.16.0.0/16", "10.3.129.92")])),
+    }];
     p.route_tables = vec![RouteTableView {
         id: "rtb-1".into(),
         routes: Reading::Read(vpc_table(&[
@@ -258,22 +291,36 @@ fn lab() -> Picture {
 fn failed_over() -> Picture {
     let mut p = lab();
     let dx = &mut p.direct_connects[0];
-    dx.router_says = Reading::Read(Some(session("169.254.50.217", SessionState::AdministrativelyDown)));
+    dx.router_says = Reading::Read(Some(session(
+        "169.254.50.217",
+        SessionState::AdministrativelyDown,
+    )));
     dx.amazon_says = Reading::Read(Some(session("169.254.50.218", SessionState::Down)));
     dx.accepted = vif(VifDirection::Accepted, &[]);
     dx.advertised = vif(VifDirection::Advertised, &[]);
-    p.express_routes[0].ports[0].routes = Reading::Read(circuit(&[PRIMARY[0], PRIMARY[2], PRIMARY[3]]));
+    p.express_routes[0].ports[0].routes =
+        Reading::Read(circuit(&[PRIMARY[0], PRIMARY[2], PRIMARY[3]]));
     p.routers[0].routes = Reading::Read(mcr(&MCR[..1]));
     let mut rows = ER_LEARNED.to_vec();
     rows.remove(3);
     p.er_gateway.as_mut().unwrap().learned = Reading::Read(learned(&rows));
-    p.nics[0].routes = Reading::Read(nic(&[("172.16.0.0/16", "172.29.255.14"), ("172.16.0.0/16", "172.29.255.15")]));
-    p.route_tables[0].routes = Reading::Read(vpc_table(&[("172.29.0.0/16", "vgw-1", PROPAGATED), ("0.0.0.0/0", "igw-1", "CreateRoute")]));
+    p.nics[0].routes = Reading::Read(nic(&[
+        ("172.16.0.0/16", "172.29.255.14"),
+        ("172.16.0.0/16", "172.29.255.15"),
+    ]));
+    p.route_tables[0].routes = Reading::Read(vpc_table(&[
+        ("172.29.0.0/16", "vgw-1", PROPAGATED),
+        ("0.0.0.0/0", "igw-1", "CreateRoute"),
+    ]));
     p
 }
 
 fn at(seconds: i64) -> Clock {
-    Clock { now: Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1_000_000 + seconds), poll: Duration::from_secs(15), scale: 1.0 }
+    Clock {
+        now: Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1_000_000 + seconds),
+        poll: Duration::from_secs(15),
+        scale: 1.0,
+    }
 }
 
 fn once(p: &Picture) -> Judgement {
@@ -303,15 +350,34 @@ fn routes_message(j: &Judgement) -> &str {
 fn the_lab_in_order() {
     let j = once(&lab());
     assert_eq!(bgp(&j), (Truth::True, "Established"));
-    assert_eq!(routes(&j), (Truth::True, "RoutesAsExpected"), "{}", routes_message(&j));
+    assert_eq!(
+        routes(&j),
+        (Truth::True, "RoutesAsExpected"),
+        "{}",
+        routes_message(&j)
+    );
     assert_eq!(available(&j), (Truth::True, "PathAvailable"));
     assert_eq!(redundant(&j), (Truth::True, "Redundant"));
     assert_eq!(j.active, Some(Active::ExpressRoute));
     assert_eq!((j.sessions_up, j.sessions_expected), (4, 4));
     assert_eq!((j.routes_seen, j.routes_expected), (2, 2));
-    let paths: Vec<_> = j.paths.iter().map(|p| (p.name.as_str(), p.azure_to_aws, p.aws_to_azure)).collect();
-    assert_eq!(paths, [("lab-er-main+lab-dx-main", PathState::Up, PathState::Up), ("lab-vpn", PathState::Up, PathState::Up)]);
-    let tunnels: Vec<_> = j.tunnels.iter().map(|t| (t.ipsec, t.bgp, t.bgp_expected)).collect();
+    let paths: Vec<_> = j
+        .paths
+        .iter()
+        .map(|p| (p.name.as_str(), p.azure_to_aws, p.aws_to_azure))
+        .collect();
+    assert_eq!(
+        paths,
+        [
+            ("lab-er-main+lab-dx-main", PathState::Up, PathState::Up),
+            ("lab-vpn", PathState::Up, PathState::Up)
+        ]
+    );
+    let tunnels: Vec<_> = j
+        .tunnels
+        .iter()
+        .map(|t| (t.ipsec, t.bgp, t.bgp_expected))
+        .collect();
     let one = (PathState::Up, PathState::Up, true);
     let two = (PathState::Up, PathState::Down, false);
     assert_eq!(tunnels, [one, two, one, two]);
@@ -324,9 +390,16 @@ fn the_lab_failed_over() {
     judge(&lab(), &mut memory, &at(0));
     let j = judge(&failed_over(), &mut memory, &at(15));
     assert_eq!(bgp(&j), (Truth::False, "AdministrativelyDown"));
-    assert_eq!(j.verdicts.bgp_established.as_ref().unwrap().message, "virtual interface of lab-dx-main (peer 169.254.50.217) is shut: router a says so");
+    assert_eq!(
+        j.verdicts.bgp_established.as_ref().unwrap().message,
+        "virtual interface of lab-dx-main (peer 169.254.50.217) is shut: router a says so"
+    );
     assert_eq!(routes(&j), (Truth::False, "MissingPrefix"));
-    assert!(routes_message(&j).contains("port Primary of circuit to-megaport lacks 172.16.0.0/16"), "{}", routes_message(&j));
+    assert!(
+        routes_message(&j).contains("port Primary of circuit to-megaport lacks 172.16.0.0/16"),
+        "{}",
+        routes_message(&j)
+    );
     assert_eq!(available(&j), (Truth::True, "PathAvailable"));
     assert_eq!(redundant(&j), (Truth::False, "SinglePath"));
     assert_eq!(j.active, Some(Active::Vpn));
@@ -334,7 +407,14 @@ fn the_lab_failed_over() {
     // AWS's route table shows no change, and Azure has the prefix over VPN.
     assert_eq!((j.routes_seen, j.routes_expected), (2, 2));
     assert_eq!(j.failovers.len(), 1);
-    assert_eq!((j.failovers[0].from, j.failovers[0].to, j.failovers[0].outage_seconds), (Active::ExpressRoute, Active::Vpn, None));
+    assert_eq!(
+        (
+            j.failovers[0].from,
+            j.failovers[0].to,
+            j.failovers[0].outage_seconds
+        ),
+        (Active::ExpressRoute, Active::Vpn, None)
+    );
     assert!(j.trouble);
     // Back: the path at once, the verdicts after three samples.
     let mut truths = Vec::new();
@@ -343,7 +423,10 @@ fn the_lab_failed_over() {
         assert_eq!(j.active, Some(Active::ExpressRoute));
         truths.push(bgp(&j).0);
     }
-    assert_eq!(truths, [Truth::False, Truth::False, Truth::True, Truth::True]);
+    assert_eq!(
+        truths,
+        [Truth::False, Truth::False, Truth::True, Truth::True]
+    );
     assert_eq!(memory.failovers.len(), 2);
 }
 
@@ -356,8 +439,18 @@ fn links_alone_judge_their_own() {
     er.nics.clear();
     er.route_tables.clear();
     let j = once(&er);
-    assert_eq!((bgp(&j).1, routes(&j).1, redundant(&j)), ("Established", "RoutesAsExpected", (Truth::False, "SingleExpressRoutePort")));
-    assert_eq!((j.verdicts.available.clone(), j.active, j.sessions_expected), (None, None, 1));
+    assert_eq!(
+        (bgp(&j).1, routes(&j).1, redundant(&j)),
+        (
+            "Established",
+            "RoutesAsExpected",
+            (Truth::False, "SingleExpressRoutePort")
+        )
+    );
+    assert_eq!(
+        (j.verdicts.available.clone(), j.active, j.sessions_expected),
+        (None, None, 1)
+    );
     assert!(!j.trouble, "one port by choice is no trouble");
     let mut second = er.express_routes[0].ports[0].clone();
     second.port = PeeringPort::Secondary;
@@ -367,10 +460,15 @@ fn links_alone_judge_their_own() {
     second.edge_says = Reading::Read(vec![session("169.254.101.221", SessionState::Up)]);
     er.express_routes[0].ports.push(second);
     assert_eq!(redundant(&once(&er)), (Truth::True, "Redundant"));
-    er.express_routes[0].ports[1].edge_says = Reading::Read(vec![session("169.254.101.221", SessionState::Down)]);
-    er.express_routes[0].ports[1].router_says = Reading::Read(Some(session("169.254.101.222", SessionState::Down)));
+    er.express_routes[0].ports[1].edge_says =
+        Reading::Read(vec![session("169.254.101.221", SessionState::Down)]);
+    er.express_routes[0].ports[1].router_says =
+        Reading::Read(Some(session("169.254.101.222", SessionState::Down)));
     let j = once(&er);
-    assert_eq!((redundant(&j), bgp(&j)), ((Truth::False, "SinglePath"), (Truth::False, "SessionDown")));
+    assert_eq!(
+        (redundant(&j), bgp(&j)),
+        ((Truth::False, "SinglePath"), (Truth::False, "SessionDown"))
+    );
     let mut dx = lab();
     dx.kind = SubjectKind::DirectConnectLink;
     dx.express_routes.clear();
@@ -378,7 +476,10 @@ fn links_alone_judge_their_own() {
     dx.er_gateway = None;
     dx.nics.clear();
     let j = once(&dx);
-    assert_eq!((bgp(&j).1, routes(&j).1, j.verdicts.redundant.clone()), ("Established", "RoutesAsExpected", None));
+    assert_eq!(
+        (bgp(&j).1, routes(&j).1, j.verdicts.redundant.clone()),
+        ("Established", "RoutesAsExpected", None)
+    );
     let mut vpn = lab();
     vpn.kind = SubjectKind::VpnPair;
     vpn.express_routes.clear();
@@ -387,7 +488,12 @@ fn links_alone_judge_their_own() {
     vpn.er_gateway = None;
     vpn.nics.clear();
     let j = once(&vpn);
-    assert_eq!((bgp(&j).1, routes(&j).1, j.sessions_expected), ("Established", "RoutesAsExpected", 2), "{}", routes_message(&j));
+    assert_eq!(
+        (bgp(&j).1, routes(&j).1, j.sessions_expected),
+        ("Established", "RoutesAsExpected", 2),
+        "{}",
+        routes_message(&j)
+    );
     vpn.vpns[0].tunnels.retain(|t| !t.bgp_expected);
     assert_eq!(bgp(&once(&vpn)), (Truth::True, "NoSessionExpected"));
 }
@@ -395,12 +501,15 @@ fn links_alone_judge_their_own() {
 #[test]
 fn every_session_standing() {
     let mut p = lab();
-    p.direct_connects[0].amazon_says = Reading::Read(Some(session("169.254.50.218", SessionState::Down)));
+    p.direct_connects[0].amazon_says =
+        Reading::Read(Some(session("169.254.50.218", SessionState::Down)));
     assert_eq!(bgp(&once(&p)).1, "SourcesDisagree");
     // A hint that the router's own routes contradict is no witness.
-    p.direct_connects[0].router_says = Reading::Read(Some(session("169.254.50.217", SessionState::Down)));
+    p.direct_connects[0].router_says =
+        Reading::Read(Some(session("169.254.50.217", SessionState::Down)));
     assert_eq!(bgp(&once(&p)).1, "SessionDown");
-    p.direct_connects[0].amazon_says = Reading::Read(Some(session("169.254.50.218", SessionState::Up)));
+    p.direct_connects[0].amazon_says =
+        Reading::Read(Some(session("169.254.50.218", SessionState::Up)));
     assert_eq!(bgp(&once(&p)).1, "Established");
     p.routers[0].routes = Reading::Unknown("HTTP 500".into());
     assert_eq!(bgp(&once(&p)).1, "SourcesDisagree");
@@ -408,8 +517,16 @@ fn every_session_standing() {
     p.direct_connects[0].testing = true;
     assert_eq!(bgp(&once(&p)).1, "AdministrativelyDown");
     let mut p = lab();
-    p.vpns[0].tunnels[0] = tunnel("instance0-tunnel1", "169.254.21.0/30", false, "IPSEC IS DOWN");
-    p.vpns[0].peers = Reading::Read(peers(&[("169.254.21.1", 64900, "Connecting", 0), ("169.254.21.5", 64900, "Connected", 1)]));
+    p.vpns[0].tunnels[0] = tunnel(
+        "instance0-tunnel1",
+        "169.254.21.0/30",
+        false,
+        "IPSEC IS DOWN",
+    );
+    p.vpns[0].peers = Reading::Read(peers(&[
+        ("169.254.21.1", 64900, "Connecting", 0),
+        ("169.254.21.5", 64900, "Connected", 1),
+    ]));
     let j = once(&p);
     assert_eq!((bgp(&j).1, j.sessions_up), ("SessionDown", 3));
     assert_eq!(redundant(&j).0, Truth::True, "the other tunnel holds");
@@ -420,8 +537,17 @@ fn every_session_standing() {
         ("172.29.255.15", 65515, "Connecting", 0),
     ]));
     let j = once(&p);
-    assert_eq!((bgp(&j).1, j.sessions_up, j.sessions_expected), ("SessionDown", 4, 4));
-    assert!(j.verdicts.bgp_established.unwrap().message.contains("add a route 172.29.255.0/24 with next hop type Virtual network"));
+    assert_eq!(
+        (bgp(&j).1, j.sessions_up, j.sessions_expected),
+        ("SessionDown", 4, 4)
+    );
+    assert!(
+        j.verdicts
+            .bgp_established
+            .unwrap()
+            .message
+            .contains("add a route 172.29.255.0/24 with next hop type Virtual network")
+    );
 }
 
 #[test]
@@ -472,8 +598,15 @@ fn each_provider_unreadable() {
     let mut p = lab();
     azure(&mut p);
     let j = once(&p);
-    assert_eq!((routes(&j), available(&j), redundant(&j).0), (stale, stale, Truth::Unknown));
-    assert_eq!((bgp(&j).0, j.active), (Truth::True, None), "the router and AWS still say that the sessions are up");
+    assert_eq!(
+        (routes(&j), available(&j), redundant(&j).0),
+        (stale, stale, Truth::Unknown)
+    );
+    assert_eq!(
+        (bgp(&j).0, j.active),
+        (Truth::True, None),
+        "the router and AWS still say that the sessions are up"
+    );
     let mut p = lab();
     aws(&mut p);
     let j = once(&p);
@@ -483,30 +616,47 @@ fn each_provider_unreadable() {
     let mut p = lab();
     megaport(&mut p);
     let j = once(&p);
-    assert_eq!((routes(&j), available(&j), bgp(&j).0), (stale, (Truth::True, "PathAvailable"), Truth::True));
+    assert_eq!(
+        (routes(&j), available(&j), bgp(&j).0),
+        (stale, (Truth::True, "PathAvailable"), Truth::True)
+    );
     // All three: nothing is known, and nothing is claimed.
     let mut p = lab();
     for f in [&azure as &dyn Fn(&mut Picture), &aws, &megaport] {
         f(&mut p);
     }
     let j = once(&p);
-    assert_eq!((bgp(&j), routes(&j), available(&j), redundant(&j)), (stale, stale, stale, stale));
+    assert_eq!(
+        (bgp(&j), routes(&j), available(&j), redundant(&j)),
+        (stale, stale, stale, stale)
+    );
     assert_eq!(j.sessions_up, 0);
     // A known failure stays known when the others can not be read.
     let mut p = failed_over();
     azure(&mut p);
     let j = once(&p);
-    assert_eq!((bgp(&j).1, redundant(&j)), ("AdministrativelyDown", (Truth::False, "SinglePath")));
+    assert_eq!(
+        (bgp(&j).1, redundant(&j)),
+        ("AdministrativelyDown", (Truth::False, "SinglePath"))
+    );
     // Lost telemetry takes three samples, and comes back at once.
     let mut memory = Memory::default();
     judge(&lab(), &mut memory, &at(0));
     let mut p = lab();
     azure(&mut p);
-    let seen: Vec<Truth> = (1..=4).map(|i| available(&judge(&p, &mut memory, &at(15 * i))).0).collect();
-    assert_eq!(seen, [Truth::True, Truth::True, Truth::Unknown, Truth::Unknown]);
+    let seen: Vec<Truth> = (1..=4)
+        .map(|i| available(&judge(&p, &mut memory, &at(15 * i))).0)
+        .collect();
+    assert_eq!(
+        seen,
+        [Truth::True, Truth::True, Truth::Unknown, Truth::Unknown]
+    );
     assert_eq!(judge(&p, &mut memory, &at(75)).active, None);
     let j = judge(&lab(), &mut memory, &at(90));
-    assert_eq!((available(&j).0, j.active, j.failovers.len()), (Truth::True, Some(Active::ExpressRoute), 0));
+    assert_eq!(
+        (available(&j).0, j.active, j.failovers.len()),
+        (Truth::True, Some(Active::ExpressRoute), 0)
+    );
 }
 
 #[test]
@@ -515,7 +665,10 @@ fn vif_routes_that_nobody_offers_are_inferred_from_the_router() {
     p.direct_connects[0].accepted = Reading::NotOffered("denied".into());
     p.direct_connects[0].advertised = Reading::NotOffered("denied".into());
     let j = once(&p);
-    assert_eq!((routes(&j).0, j.active, redundant(&j).0), (Truth::True, Some(Active::ExpressRoute), Truth::True));
+    assert_eq!(
+        (routes(&j).0, j.active, redundant(&j).0),
+        (Truth::True, Some(Active::ExpressRoute), Truth::True)
+    );
 }
 
 #[test]
@@ -529,15 +682,29 @@ fn an_outdated_table_is_waited_for_and_not_counted() {
     for i in 1..20 {
         let j = judge(&p, &mut memory, &at(15 * i));
         assert_eq!(bgp(&j), (Truth::False, "AdministrativelyDown"));
-        assert_eq!((available(&j).0, j.active), (Truth::True, Some(Active::ExpressRoute)));
+        assert_eq!(
+            (available(&j).0, j.active),
+            (Truth::True, Some(Active::ExpressRoute))
+        );
     }
     // Without a VPN that could take over, the end is known at once.
     for t in &mut p.vpns[0].tunnels {
-        t.telemetry = Reading::Read(TunnelRow { up: Some(false), message: "IPSEC IS DOWN".into(), accepted_routes: Some(0), ..Default::default() });
+        t.telemetry = Reading::Read(TunnelRow {
+            up: Some(false),
+            message: "IPSEC IS DOWN".into(),
+            accepted_routes: Some(0),
+            ..Default::default()
+        });
     }
-    p.vpns[0].peers = Reading::Read(peers(&[("169.254.21.1", 64900, "Connecting", 0), ("169.254.21.5", 64900, "Connecting", 0)]));
+    p.vpns[0].peers = Reading::Read(peers(&[
+        ("169.254.21.1", 64900, "Connecting", 0),
+        ("169.254.21.5", 64900, "Connecting", 0),
+    ]));
     let j = judge(&p, &mut memory, &at(400));
-    assert_eq!((available(&j), j.active), ((Truth::False, "NoPathAvailable"), Some(Active::None)));
+    assert_eq!(
+        (available(&j), j.active),
+        ((Truth::False, "NoPathAvailable"), Some(Active::None))
+    );
 }
 
 #[test]
@@ -546,13 +713,26 @@ fn a_failover_through_nothing_is_one_with_its_outage() {
     judge(&lab(), &mut memory, &at(0));
     let mut dark = failed_over();
     dark.nics[0].routes = Reading::Read(nic(&[("172.16.0.0/16", "10.3.129.92")]));
-    assert_eq!(judge(&dark, &mut memory, &at(15)).active, Some(Active::None));
+    assert_eq!(
+        judge(&dark, &mut memory, &at(15)).active,
+        Some(Active::None)
+    );
     let j = judge(&failed_over(), &mut memory, &at(29));
     assert_eq!(j.failovers.len(), 1);
-    assert_eq!((j.failovers[0].from, j.failovers[0].to, j.failovers[0].outage_seconds), (Active::ExpressRoute, Active::Vpn, Some(14)));
+    assert_eq!(
+        (
+            j.failovers[0].from,
+            j.failovers[0].to,
+            j.failovers[0].outage_seconds
+        ),
+        (Active::ExpressRoute, Active::Vpn, Some(14))
+    );
     // The clock of the clouds may run faster than ours.
     let mut fast = Memory::default();
-    let clock = |s| Clock { scale: 600.0, ..at(s) };
+    let clock = |s| Clock {
+        scale: 600.0,
+        ..at(s)
+    };
     judge(&lab(), &mut fast, &clock(0));
     judge(&dark, &mut fast, &clock(1));
     judge(&failed_over(), &mut fast, &clock(2));
@@ -569,7 +749,11 @@ fn a_failover_through_nothing_is_one_with_its_outage() {
 fn each_route_reason() {
     // More specific prefixes over VPN win on both sides.
     let mut p = lab();
-    p.nics[0].routes = Reading::Read(nic(&[("172.16.0.0/16", "10.3.129.92"), ("172.16.0.0/17", "172.29.255.14"), ("172.16.128.0/17", "172.29.255.14")]));
+    p.nics[0].routes = Reading::Read(nic(&[
+        ("172.16.0.0/16", "10.3.129.92"),
+        ("172.16.0.0/17", "172.29.255.14"),
+        ("172.16.128.0/17", "172.29.255.14"),
+    ]));
     let j = once(&p);
     assert_eq!(routes(&j).1, "WrongPreference", "{}", routes_message(&j));
     assert_eq!(j.active, Some(Active::Split));
@@ -580,7 +764,10 @@ fn each_route_reason() {
     p.nics[0].routes = Reading::Read(nic(&[("172.16.0.0/16", "172.29.255.14")]));
     p.prefer_express_route = false;
     let j = once(&p);
-    assert_eq!((routes(&j).1, j.active), ("Asymmetric", Some(Active::Split)));
+    assert_eq!(
+        (routes(&j).1, j.active),
+        ("Asymmetric", Some(Active::Split))
+    );
     p.direct_connects[0].associated = Reading::Read(true);
     // A prefix too many.
     let mut p = lab();
@@ -589,7 +776,11 @@ fn each_route_reason() {
     p.express_routes[0].ports[0].routes = Reading::Read(circuit(&rows));
     let j = once(&p);
     assert_eq!(routes(&j).1, "UnexpectedPrefix");
-    assert!(routes_message(&j).contains("port Primary of circuit to-megaport shows 10.9.0.0/16"), "{}", routes_message(&j));
+    assert!(
+        routes_message(&j).contains("port Primary of circuit to-megaport shows 10.9.0.0/16"),
+        "{}",
+        routes_message(&j)
+    );
     p.deny_additional = false;
     assert_eq!(routes(&once(&p)).1, "RoutesAsExpected");
     // What one port sent comes back on the other.
@@ -598,7 +789,11 @@ fn each_route_reason() {
     p.express_routes[0].ports[0].routes = Reading::Read(circuit(&rows));
     let j = once(&p);
     assert_eq!(routes(&j).1, "UnexpectedPrefix");
-    assert!(routes_message(&j).contains("set bgp.exportFilter"), "{}", routes_message(&j));
+    assert!(
+        routes_message(&j).contains("set bgp.exportFilter"),
+        "{}",
+        routes_message(&j)
+    );
     // Two vantages, two truths: only after three samples.
     let mut p = lab();
     p.vpns[0].learned = Reading::Read(learned(&VPN_LEARNED));
@@ -610,15 +805,21 @@ fn each_route_reason() {
     p.direct_connects[0].accepted = Reading::NotOffered("denied".into());
     let mut memory = Memory::default();
     judge(&lab(), &mut memory, &at(0));
-    let seen: Vec<&str> = (1..=3).map(|i| routes(&judge(&p, &mut memory, &at(15 * i))).1).collect();
+    let seen: Vec<&str> = (1..=3)
+        .map(|i| routes(&judge(&p, &mut memory, &at(15 * i))).1)
+        .collect();
     assert_eq!(seen, ["WrongPreference"; 3], "a wrong path is certain");
     // A prefix that AWS's table lacks.
     let mut p = lab();
     p.route_tables[0].routes = Reading::Read(vpc_table(&[]));
     let j = once(&p);
-    assert_eq!((routes(&j).1, available(&j).1, j.routes_seen), ("MissingPrefix", "NoPathAvailable", 1));
+    assert_eq!(
+        (routes(&j).1, available(&j).1, j.routes_seen),
+        ("MissingPrefix", "NoPathAvailable", 1)
+    );
     // A static route that wins.
-    p.route_tables[0].routes = Reading::Read(vpc_table(&[("172.29.0.0/16", "eni-1", "CreateRoute")]));
+    p.route_tables[0].routes =
+        Reading::Read(vpc_table(&[("172.29.0.0/16", "eni-1", "CreateRoute")]));
     assert_eq!(available(&once(&p)), (Truth::False, "NoPathAvailable"));
 }
 
@@ -630,21 +831,35 @@ fn sources_that_disagree_need_three_samples() {
     p.express_routes.clear();
     p.direct_connects.clear();
     p.routers.clear();
-    p.er_gateway.as_mut().unwrap().learned = Reading::Read(learned(&[ER_LEARNED[0], ER_LEARNED[4], ER_LEARNED[5]]));
+    p.er_gateway.as_mut().unwrap().learned =
+        Reading::Read(learned(&[ER_LEARNED[0], ER_LEARNED[4], ER_LEARNED[5]]));
     let good = {
         let mut g = p.clone();
         g.nics[0].routes = Reading::Read(nic(&[("172.16.0.0/16", "172.29.255.14")]));
         g
     };
     let mut memory = Memory::default();
-    assert_eq!(routes(&judge(&good, &mut memory, &at(0))).1, "RoutesAsExpected");
+    assert_eq!(
+        routes(&judge(&good, &mut memory, &at(0))).1,
+        "RoutesAsExpected"
+    );
     // The first look at both directions is certain, the doubt is not.
     let mut bad = p.clone();
     bad.prefer_express_route = false;
     bad.aws_sees.clear();
     bad.deny_additional = false;
-    let seen: Vec<&str> = (1..=4).map(|i| routes(&judge(&bad, &mut memory, &at(15 * i))).1).collect();
-    assert_eq!(seen, ["RoutesAsExpected", "RoutesAsExpected", "SourcesDisagree", "SourcesDisagree"]);
+    let seen: Vec<&str> = (1..=4)
+        .map(|i| routes(&judge(&bad, &mut memory, &at(15 * i))).1)
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            "RoutesAsExpected",
+            "RoutesAsExpected",
+            "SourcesDisagree",
+            "SourcesDisagree"
+        ]
+    );
 }
 
 #[test]
@@ -654,13 +869,22 @@ fn one_path_in_the_spec_is_not_redundant_and_says_what_to_add() {
     p.er_gateway.as_mut().unwrap().learned = Reading::Read(learned(&ER_LEARNED[..4]));
     let j = once(&p);
     assert_eq!(redundant(&j), (Truth::False, "SinglePath"));
-    assert!(j.verdicts.redundant.unwrap().message.contains("add spec.vpn"));
+    assert!(
+        j.verdicts
+            .redundant
+            .unwrap()
+            .message
+            .contains("add spec.vpn")
+    );
 }
 
 #[test]
 fn what_was_never_up_is_built_and_does_not_recover() {
     let mut memory = Memory::default();
-    assert_eq!(bgp(&judge(&failed_over(), &mut memory, &at(0))).0, Truth::False);
+    assert_eq!(
+        bgp(&judge(&failed_over(), &mut memory, &at(0))).0,
+        Truth::False
+    );
     assert_eq!(bgp(&judge(&lab(), &mut memory, &at(15))).0, Truth::True);
 }
 

@@ -130,14 +130,14 @@ impl Walk<'_> {
             .iter()
             .filter(|d| matches!(d.change, Change::Refused(_)))
             .collect();
-        if let Some(first) = refused.first() {
-            if let Change::Refused(remedy) = first.change {
-                let message = format!(
-                    "{name}: {} is {} and should be {}; {remedy}",
-                    first.field, first.have, first.want
-                );
-                self.block(slot, Why::RefusedChange, message);
-            }
+        if let Some(first) = refused.first()
+            && let Change::Refused(remedy) = first.change
+        {
+            let message = format!(
+                "{name}: {} is {} and should be {}; {remedy}",
+                first.field, first.have, first.want
+            );
+            self.block(slot, Why::RefusedChange, message);
         }
         let mendable: Vec<Drift> = drift
             .into_iter()

@@ -117,7 +117,11 @@ impl Walk<'_> {
             );
         }
         // Also while the circuit is being refreshed: what is waited for is the provider, not the refresh.
-        if let Some(held) = p.holds_deletion.as_ref().filter(|_| slot.class == Class::Circuit) {
+        if let Some(held) = p
+            .holds_deletion
+            .as_ref()
+            .filter(|_| slot.class == Class::Circuit)
+        {
             let message = format!(
                 "{name} waits for the provider: {held}; it is refreshed until Azure has taken it up"
             );
@@ -144,7 +148,11 @@ impl Walk<'_> {
         }
         if let Some(held) = &p.holds_deletion {
             self.look_within(self.input.timing.settling);
-            return self.block(slot, Why::BlockedByDependents { slots: Vec::new() }, format!("{name} can not be deleted yet: {held}"));
+            return self.block(
+                slot,
+                Why::BlockedByDependents { slots: Vec::new() },
+                format!("{name} can not be deleted yet: {held}"),
+            );
         }
         if self.reads_may_lag(slot) {
             self.look_within(self.input.timing.settling);

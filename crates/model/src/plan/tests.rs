@@ -1,5 +1,9 @@
 //! Tests of the planner: against a small simulated world that does what plans say, slowly and with lagging reads.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation is the test's failure")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failed expectation is the test's failure"
+)]
 
 use super::{Action, Input, Mode, Plan, Why, plan};
 use crate::lab;
@@ -56,11 +60,17 @@ impl World {
     }
 
     fn exists(&self, slot: &str) -> bool {
-        self.objects.get(slot).is_some_and(|o| o.gone_at.is_none_or(|g| self.now < g))
+        self.objects
+            .get(slot)
+            .is_some_and(|o| o.gone_at.is_none_or(|g| self.now < g))
     }
 
     fn ready(&self, slot: &str) -> bool {
-        self.exists(slot) && self.objects.get(slot).is_some_and(|o| o.ready_at <= self.now && o.gone_at.is_none() && o.confirmed)
+        self.exists(slot)
+            && self
+                .objects
+                .get(slot)
+                .is_some_and(|o| o.ready_at <= self.now && o.gone_at.is_none() && o.confirmed)
     }
 
     fn see(&self, id: &SlotId) -> Seen {
@@ -76,19 +86,25 @@ impl World {
                 None => State::AwaitsConfirmation,
                 Some(o) if o.gone_at.is_some_and(|g| g <= self.now) => return Seen::Absent,
                 Some(o) if o.gone_at.is_some() => State::Deleting,
-                Some(o) if o.ready_at > self.now => State::Settling { forbids_deletion: false },
+                Some(o) if o.ready_at > self.now => State::Settling {
+                    forbids_deletion: false,
+                },
                 Some(_) => State::Ready,
             };
             return Seen::Present(Box::new(self.present(id, state)));
         }
-        let Some(o) = self.objects.get(id) else { return Seen::Absent };
+        let Some(o) = self.objects.get(id) else {
+            return Seen::Absent;
+        };
         if self.now < o.visible_at || o.gone_at.is_some_and(|g| g <= self.now) {
             return Seen::Absent;
         }
         let state = if o.gone_at.is_some() {
             State::Deleting
         } else if o.ready_at > self.now {
-            State::Settling { forbids_deletion: true }
+            State::Settling {
+                forbids_deletion: true,
+            }
         } else {
             State::Ready
         };
@@ -122,7 +138,11 @@ impl World {
             id: format!("id-{id}"),
             state,
             provider_state: "state".to_owned(),
-            ownership: if slot.imported { Ownership::Unmarked } else { Ownership::Ours },
+            ownership: if slot.imported {
+                Ownership::Unmarked
+            } else {
+                Ownership::Ours
+            },
             outputs,
             fields: BTreeMap::new(),
             holds_deletion: holds.then(|| "the provider side reads Provisioned".to_owned()),
@@ -130,9 +150,17 @@ impl World {
     }
 
     fn observed(&self) -> Observed {
-        let seen: BTreeMap<SlotId, Seen> = self.graph.slots.keys().map(|id| (id.clone(), self.see(id))).collect();
+        let seen: BTreeMap<SlotId, Seen> = self
+            .graph
+            .slots
+            .keys()
+            .map(|id| (id.clone(), self.see(id)))
+            .collect();
         Observed {
-            read_at: seen.keys().map(|k| (k.clone(), Self::at(self.now))).collect(),
+            read_at: seen
+                .keys()
+                .map(|k| (k.clone(), Self::at(self.now)))
+                .collect(),
             held: self.held(),
             seen,
             records: self.records.clone(),
@@ -146,20 +174,39 @@ impl World {
         self.graph
             .slots
             .values()
-            .filter(|s| self.objects.get(&s.id).is_some_and(|o| o.ready_at > self.now || o.gone_at.is_some_and(|g| g > self.now)))
+            .filter(|s| {
+                self.objects.get(&s.id).is_some_and(|o| {
+                    o.ready_at > self.now || o.gone_at.is_some_and(|g| g > self.now)
+                })
+            })
             .flat_map(|s| s.locks.iter().map(|l| (l.clone(), s.id.to_string())))
             .collect()
     }
 
     fn plan(&self, mode: Mode, policy: &Policy) -> Plan {
         let observed = self.observed();
-        plan(Input { graph: &self.graph, observed: &observed, policy, mode, timing: &Timing::scaled(1.0), now: Self::at(self.now), other_path_proven: None })
+        plan(Input {
+            graph: &self.graph,
+            observed: &observed,
+            policy,
+            mode,
+            timing: &Timing::scaled(1.0),
+            now: Self::at(self.now),
+            other_path_proven: None,
+        })
     }
 
     fn apply(&mut self, p: &Plan) {
         let mut taken: BTreeSet<LockKey> = self.held().into_keys().collect();
         for (slot, id) in &p.adopt {
-            self.records.insert(slot.clone(), Record { id: Some(id.clone()), intent: None, seen: true });
+            self.records.insert(
+                slot.clone(),
+                Record {
+                    id: Some(id.clone()),
+                    intent: None,
+                    seen: true,
+                },
+            );
         }
         for slot in &p.forget {
             self.records.remove(slot);
@@ -168,7 +215,10 @@ impl World {
         for action in &p.actions {
             let slot = self.graph.slots.get(action.slot()).unwrap().clone();
             for lock in &slot.locks {
-                assert!(taken.insert(lock.clone()), "{action:?} takes {lock}, which is held");
+                assert!(
+                    taken.insert(lock.clone()),
+                    "{action:?} takes {lock}, which is held"
+                );
             }
             self.order.push((action.verb().to_owned(), slot.id.clone()));
             let mut memo = self.memos.get(&slot.id).cloned().unwrap_or_default();
@@ -182,16 +232,47 @@ impl World {
                             };
                         assert!(ok, "{} is created before {} is there", slot.id, need.slot);
                     }
-                    assert!(!self.exists(slot.id.as_str()), "{} is created twice", slot.id);
+                    assert!(
+                        !self.exists(slot.id.as_str()),
+                        "{} is created twice",
+                        slot.id
+                    );
                     *self.created.entry(slot.id.clone()).or_default() += 1;
-                    self.records.insert(slot.id.clone(), Record { id: None, intent: Some(Self::at(self.now)), seen: false });
+                    self.records.insert(
+                        slot.id.clone(),
+                        Record {
+                            id: None,
+                            intent: Some(Self::at(self.now)),
+                            seen: false,
+                        },
+                    );
                     memo.acted = Some(Self::at(self.now));
-                    let lag = if slot.provider == Provider::Kubernetes { 0 } else { self.lag };
-                    self.objects.insert(slot.id.clone(), Object { ready_at: self.now + TAKES, gone_at: None, visible_at: self.now + lag, confirmed: true });
+                    let lag = if slot.provider == Provider::Kubernetes {
+                        0
+                    } else {
+                        self.lag
+                    };
+                    self.objects.insert(
+                        slot.id.clone(),
+                        Object {
+                            ready_at: self.now + TAKES,
+                            gone_at: None,
+                            visible_at: self.now + lag,
+                            confirmed: true,
+                        },
+                    );
                 }
                 Action::Confirm { .. } => {
                     memo.acted = Some(Self::at(self.now));
-                    self.objects.insert(slot.id.clone(), Object { ready_at: self.now + TAKES, gone_at: None, visible_at: 0, confirmed: true });
+                    self.objects.insert(
+                        slot.id.clone(),
+                        Object {
+                            ready_at: self.now + TAKES,
+                            gone_at: None,
+                            visible_at: 0,
+                            confirmed: true,
+                        },
+                    );
                 }
                 Action::Refresh { .. } => {
                     memo.refreshed = Some(Self::at(self.now));
@@ -200,15 +281,24 @@ impl World {
                 Action::Delete { .. } => {
                     for first in &slot.gone_first {
                         let other = self.graph.slots.get(first).unwrap();
-                        assert!(other.imported || !self.exists(first.as_str()), "{} is deleted before {first} is gone", slot.id);
+                        assert!(
+                            other.imported || !self.exists(first.as_str()),
+                            "{} is deleted before {first} is gone",
+                            slot.id
+                        );
                     }
                     if slot.class == Class::Circuit {
-                        assert!(!self.provider_shown, "the circuit is deleted while the provider holds it");
+                        assert!(
+                            !self.provider_shown,
+                            "the circuit is deleted while the provider holds it"
+                        );
                     }
                     memo.acted = Some(Self::at(self.now));
                     self.objects.get_mut(&slot.id).unwrap().gone_at = Some(self.now + TAKES);
                 }
-                Action::Update { .. } | Action::Release { .. } => panic!("nothing to update or release: {action:?}"),
+                Action::Update { .. } | Action::Release { .. } => {
+                    panic!("nothing to update or release: {action:?}")
+                }
             }
             self.memos.insert(slot.id.clone(), memo);
         }
@@ -234,28 +324,53 @@ fn plans_converge_and_then_say_nothing() {
         let mut w = World::new(graph, 30);
         w.run(Mode::Converge);
         let p = w.plan(Mode::Converge, &lab::policy());
-        assert!(p.actions.is_empty() && p.blockers.is_empty() && p.adopt.is_empty(), "{name}: {p:#?}");
-        assert!(w.created.values().all(|n| *n == 1), "{name}: {:?}", w.created);
+        assert!(
+            p.actions.is_empty() && p.blockers.is_empty() && p.adopt.is_empty(),
+            "{name}: {p:#?}"
+        );
+        assert!(
+            w.created.values().all(|n| *n == 1),
+            "{name}: {:?}",
+            w.created
+        );
         w.run(Mode::TearDown);
         assert!(w.records.is_empty(), "{name}: {:?}", w.records);
         let left: Vec<&SlotId> = w.objects.keys().filter(|s| w.exists(s.as_str())).collect();
-        assert!(left.is_empty() || left.iter().all(|s| s.as_str() == "vif"), "{name}: {left:?}");
+        assert!(
+            left.is_empty() || left.iter().all(|s| s.as_str() == "vif"),
+            "{name}: {left:?}"
+        );
     }
 }
 
 #[test]
 fn the_circuit_goes_last_and_only_after_a_refresh() {
-    let mut w = World::new(crate::graph::expressroute::graph(&lab::express_route(), &[]), 0);
+    let mut w = World::new(
+        crate::graph::expressroute::graph(&lab::express_route(), &[]),
+        0,
+    );
     w.run(Mode::Converge);
     w.order.clear();
     w.run(Mode::TearDown);
     let words: Vec<String> = w.order.iter().map(|(v, s)| format!("{v} {s}")).collect();
-    assert_eq!(words, ["Delete er-connection", "Delete peering", "Delete vxc-primary", "Refresh circuit", "Delete circuit"]);
+    assert_eq!(
+        words,
+        [
+            "Delete er-connection",
+            "Delete peering",
+            "Delete vxc-primary",
+            "Refresh circuit",
+            "Delete circuit"
+        ]
+    );
 }
 
 #[test]
 fn independent_branches_start_at_once() {
-    let w = World::new(crate::graph::interconnect::graph(&lab::interconnect(Vec::new()), &[]), 0);
+    let w = World::new(
+        crate::graph::interconnect::graph(&lab::interconnect(Vec::new()), &[]),
+        0,
+    );
     let p = w.plan(Mode::Converge, &lab::policy());
     let mut first: Vec<&str> = p.actions.iter().map(|a| a.slot().as_str()).collect();
     first.sort_unstable();
@@ -267,7 +382,11 @@ fn one_lock_one_action() {
     let mut w = World::new(crate::graph::vpn::graph(&lab::vpn(), &[]), 0);
     for _ in 0..40 {
         let p = w.plan(Mode::Converge, &lab::policy());
-        let ipsec = p.actions.iter().filter(|a| a.slot().as_str().starts_with("ipsec-")).count();
+        let ipsec = p
+            .actions
+            .iter()
+            .filter(|a| a.slot().as_str().starts_with("ipsec-"))
+            .count();
         assert!(ipsec <= 1, "connections of one gateway are serial");
         w.apply(&p);
         w.now += 7;
@@ -276,12 +395,29 @@ fn one_lock_one_action() {
 
 #[test]
 fn unreadable_is_not_absent() {
-    let w = World::new(crate::graph::expressroute::graph(&lab::express_route(), &[]), 0);
+    let w = World::new(
+        crate::graph::expressroute::graph(&lab::express_route(), &[]),
+        0,
+    );
     let mut observed = w.observed();
-    observed.seen.insert("circuit".into(), Seen::Unreadable("time-out".to_owned()));
-    let input = |mode| Input { graph: &w.graph, observed: &observed, policy: Box::leak(Box::new(lab::policy())), mode, timing: Box::leak(Box::new(Timing::scaled(1.0))), now: World::at(w.now), other_path_proven: None };
+    observed
+        .seen
+        .insert("circuit".into(), Seen::Unreadable("time-out".to_owned()));
+    let input = |mode| Input {
+        graph: &w.graph,
+        observed: &observed,
+        policy: Box::leak(Box::new(lab::policy())),
+        mode,
+        timing: Box::leak(Box::new(Timing::scaled(1.0))),
+        now: World::at(w.now),
+        other_path_proven: None,
+    };
     let p = plan(input(Mode::Converge));
-    assert!(!p.actions.iter().any(|a| a.slot().as_str() == "circuit"), "{:?}", p.actions);
+    assert!(
+        !p.actions.iter().any(|a| a.slot().as_str() == "circuit"),
+        "{:?}",
+        p.actions
+    );
     assert!(p.blockers.iter().any(|b| b.why == Why::Unreadable));
     let p = plan(input(Mode::TearDown));
     assert!(!p.done, "what can not be read is not gone");
@@ -289,29 +425,72 @@ fn unreadable_is_not_absent() {
 
 #[test]
 fn somebody_else_s_object_is_a_conflict_and_is_left_alone() {
-    let w = World::new(crate::graph::expressroute::graph(&lab::express_route(), &[]), 0);
-    for ownership in [Ownership::Unmarked, Ownership::Foreign("ExpressRouteLink other/x".to_owned())] {
+    let w = World::new(
+        crate::graph::expressroute::graph(&lab::express_route(), &[]),
+        0,
+    );
+    for ownership in [
+        Ownership::Unmarked,
+        Ownership::Foreign("ExpressRouteLink other/x".to_owned()),
+    ] {
         let mut observed = w.observed();
         let mut p = w.present(&"circuit".into(), State::Ready);
         p.ownership = ownership;
-        observed.seen.insert("circuit".into(), Seen::Present(Box::new(p)));
+        observed
+            .seen
+            .insert("circuit".into(), Seen::Present(Box::new(p)));
         for mode in [Mode::Converge, Mode::TearDown] {
             let policy = lab::policy();
             let timing = Timing::scaled(1.0);
-            let got = plan(Input { graph: &w.graph, observed: &observed, policy: &policy, mode, timing: &timing, now: World::at(w.now), other_path_proven: None });
-            assert!(!got.actions.iter().any(|a| a.slot().as_str() == "circuit"), "{mode:?}");
-            assert_eq!(got.blockers.iter().any(|b| b.why == Why::NameConflict), mode == Mode::Converge);
+            let got = plan(Input {
+                graph: &w.graph,
+                observed: &observed,
+                policy: &policy,
+                mode,
+                timing: &timing,
+                now: World::at(w.now),
+                other_path_proven: None,
+            });
+            assert!(
+                !got.actions.iter().any(|a| a.slot().as_str() == "circuit"),
+                "{mode:?}"
+            );
+            assert_eq!(
+                got.blockers.iter().any(|b| b.why == Why::NameConflict),
+                mode == Mode::Converge
+            );
         }
     }
 }
 
 #[test]
 fn an_ambiguous_order_is_waited_for_before_it_is_repeated_or_given_up() {
-    let mut w = World::new(crate::graph::interconnect::graph(&lab::interconnect(Vec::new()), &[]), 0);
-    w.records.insert("router-a".into(), Record { id: None, intent: Some(World::at(w.now - 60)), seen: false });
-    let orders = |w: &World, mode| w.plan(mode, &lab::policy()).actions.iter().any(|a| a.slot().as_str() == "router-a");
-    assert!(!orders(&w, Mode::Converge), "Megaport's reads may lag five minutes");
-    assert!(!w.plan(Mode::TearDown, &lab::policy()).done, "it may still show itself");
+    let mut w = World::new(
+        crate::graph::interconnect::graph(&lab::interconnect(Vec::new()), &[]),
+        0,
+    );
+    w.records.insert(
+        "router-a".into(),
+        Record {
+            id: None,
+            intent: Some(World::at(w.now - 60)),
+            seen: false,
+        },
+    );
+    let orders = |w: &World, mode| {
+        w.plan(mode, &lab::policy())
+            .actions
+            .iter()
+            .any(|a| a.slot().as_str() == "router-a")
+    };
+    assert!(
+        !orders(&w, Mode::Converge),
+        "Megaport's reads may lag five minutes"
+    );
+    assert!(
+        !w.plan(Mode::TearDown, &lab::policy()).done,
+        "it may still show itself"
+    );
     w.now += 300;
     assert!(orders(&w, Mode::Converge), "now it surely was not made");
     let p = w.plan(Mode::TearDown, &lab::policy());
@@ -321,10 +500,16 @@ fn an_ambiguous_order_is_waited_for_before_it_is_repeated_or_given_up() {
 #[test]
 fn policies_forbid_writes_and_say_so() {
     let w = World::new(crate::graph::vpn::graph(&lab::vpn(), &[]), 0);
-    let paused = Policy { paused: true, ..lab::policy() };
+    let paused = Policy {
+        paused: true,
+        ..lab::policy()
+    };
     let p = w.plan(Mode::Converge, &paused);
     assert!(p.actions.is_empty() && p.blockers.iter().any(|b| b.why == Why::Paused));
-    let observe = Policy { observe_only: true, ..lab::policy() };
+    let observe = Policy {
+        observe_only: true,
+        ..lab::policy()
+    };
     let p = w.plan(Mode::Converge, &observe);
     assert!(p.actions.is_empty() && p.blockers.iter().any(|b| b.why == Why::ObserveOnly));
 }

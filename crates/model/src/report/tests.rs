@@ -1,5 +1,9 @@
 //! Conditions from plans: one row per situation that a person may meet.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a missing condition is the test's failure")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a missing condition is the test's failure"
+)]
 
 use super::*;
 use crate::plan::Action;
@@ -19,7 +23,15 @@ fn plan() -> Plan {
 }
 
 fn blocked(why: Why, message: &str) -> Plan {
-    Plan { blockers: vec![Blocker { slot: "circuit".into(), why, message: message.to_owned() }], done: false, ..plan() }
+    Plan {
+        blockers: vec![Blocker {
+            slot: "circuit".into(),
+            why,
+            message: message.to_owned(),
+        }],
+        done: false,
+        ..plan()
+    }
 }
 
 fn healthy() -> HealthVerdicts {
@@ -32,7 +44,11 @@ fn healthy() -> HealthVerdicts {
     }
 }
 
-fn scope<'a>(plan: Option<&'a Plan>, rejection: Option<&'a Rejection>, health: &'a HealthVerdicts) -> Scope<'a> {
+fn scope<'a>(
+    plan: Option<&'a Plan>,
+    rejection: Option<&'a Rejection>,
+    health: &'a HealthVerdicts,
+) -> Scope<'a> {
     Scope {
         kind: Kind::HybridInterconnect,
         rejection,
@@ -47,7 +63,10 @@ fn scope<'a>(plan: Option<&'a Plan>, rejection: Option<&'a Rejection>, health: &
 }
 
 fn get(all: &[Condition], kind: &str) -> (Truth, &'static str) {
-    let c = all.iter().find(|c| c.kind == kind).unwrap_or_else(|| panic!("no {kind} in {all:#?}"));
+    let c = all
+        .iter()
+        .find(|c| c.kind == kind)
+        .unwrap_or_else(|| panic!("no {kind} in {all:#?}"));
     (c.truth, c.reason)
 }
 
@@ -59,25 +78,59 @@ fn shown(all: &[Condition], kind: &str) -> bool {
 fn ready_needs_everything() {
     let (p, h) = (plan(), healthy());
     let all = report(&scope(Some(&p), None, &h));
-    for kind in ["Ready", "Accepted", "Provisioned", "BGPEstablished", "RoutesAsExpected", "Available", "Redundant", "InSync"] {
+    for kind in [
+        "Ready",
+        "Accepted",
+        "Provisioned",
+        "BGPEstablished",
+        "RoutesAsExpected",
+        "Available",
+        "Redundant",
+        "InSync",
+    ] {
         assert_eq!(get(&all, kind).0, Truth::True, "{kind}");
     }
-    assert!(!shown(&all, "Reconciling") && !shown(&all, "Stalled") && !shown(&all, "Paused") && !shown(&all, "Deleting"));
+    assert!(
+        !shown(&all, "Reconciling")
+            && !shown(&all, "Stalled")
+            && !shown(&all, "Paused")
+            && !shown(&all, "Deleting")
+    );
 
-    let down = HealthVerdicts { available: Some(Verdict::new(Truth::False, "NoPathAvailable", "both down")), ..healthy() };
-    assert_eq!(get(&report(&scope(Some(&p), None, &down)), "Ready"), (Truth::False, "NotAvailable"));
+    let down = HealthVerdicts {
+        available: Some(Verdict::new(Truth::False, "NoPathAvailable", "both down")),
+        ..healthy()
+    };
+    assert_eq!(
+        get(&report(&scope(Some(&p), None, &down)), "Ready"),
+        (Truth::False, "NotAvailable")
+    );
     // Routes that are not as expected do not unmake Ready: the traffic flows.
-    let odd = HealthVerdicts { routes_as_expected: Some(Verdict::new(Truth::False, "MissingPrefix", "x")), ..healthy() };
-    assert_eq!(get(&report(&scope(Some(&p), None, &odd)), "Ready").0, Truth::True);
+    let odd = HealthVerdicts {
+        routes_as_expected: Some(Verdict::new(Truth::False, "MissingPrefix", "x")),
+        ..healthy()
+    };
+    assert_eq!(
+        get(&report(&scope(Some(&p), None, &odd)), "Ready").0,
+        Truth::True
+    );
 }
 
 #[test]
 fn a_link_stands_on_its_sessions_not_on_paths() {
     let p = plan();
-    let h = HealthVerdicts { bgp_established: Some(Verdict::new(Truth::False, "SessionDown", "down")), ..HealthVerdicts::default() };
-    let all = report(&Scope { kind: Kind::DirectConnectLink, ..scope(Some(&p), None, &h) });
+    let h = HealthVerdicts {
+        bgp_established: Some(Verdict::new(Truth::False, "SessionDown", "down")),
+        ..HealthVerdicts::default()
+    };
+    let all = report(&Scope {
+        kind: Kind::DirectConnectLink,
+        ..scope(Some(&p), None, &h)
+    });
     assert_eq!(get(&all, "Ready"), (Truth::False, "BGPDown"));
-    assert!(!shown(&all, "Available") && !shown(&all, "Redundant") && !shown(&all, "RoutesAsExpected"));
+    assert!(
+        !shown(&all, "Available") && !shown(&all, "Redundant") && !shown(&all, "RoutesAsExpected")
+    );
 }
 
 #[test]
@@ -87,17 +140,36 @@ fn what_only_a_person_can_mend_is_stalled_and_the_rest_is_reconciling() {
         (Why::Settling, "Provisioning", None),
         (Why::ReadLag, "Provisioning", None),
         (Why::Backoff, "Provisioning", None),
-        (Why::Terminal, "ProvisioningFailed", Some("ProvisioningFailed")),
-        (Why::ProviderFailed, "ProvisioningFailed", Some("ProvisioningFailed")),
+        (
+            Why::Terminal,
+            "ProvisioningFailed",
+            Some("ProvisioningFailed"),
+        ),
+        (
+            Why::ProviderFailed,
+            "ProvisioningFailed",
+            Some("ProvisioningFailed"),
+        ),
         (Why::RefusedChange, "ChangeRefused", Some("ChangeRefused")),
         (Why::Quota, "QuotaExceeded", Some("QuotaExceeded")),
         (Why::Auth, "PermissionDenied", Some("PermissionDenied")),
         (Why::LastHealthyPath, "WaitingForRedundancy", None),
-        (Why::Locked { lock: crate::slot::LockKey::vnet("v"), by: "x".to_owned() }, "WaitingForDependency", None),
+        (
+            Why::Locked {
+                lock: crate::slot::LockKey::vnet("v"),
+                by: "x".to_owned(),
+            },
+            "WaitingForDependency",
+            None,
+        ),
     ] {
         let p = blocked(why.clone(), "because");
         let all = report(&scope(Some(&p), None, &h));
-        assert_eq!(get(&all, "Provisioned"), (Truth::False, provisioned), "{why:?}");
+        assert_eq!(
+            get(&all, "Provisioned"),
+            (Truth::False, provisioned),
+            "{why:?}"
+        );
         match stalled {
             Some(reason) => {
                 assert_eq!(get(&all, "Stalled"), (Truth::True, reason), "{why:?}");
@@ -121,19 +193,30 @@ fn unreadable_is_unknown_and_not_false() {
     // While something is still being made, that is the news.
     let mut p = p;
     p.phases.insert("peering".into(), Phase::Pending);
-    assert_eq!(get(&report(&scope(Some(&p), None, &healthy())), "Provisioned").0, Truth::False);
+    assert_eq!(
+        get(&report(&scope(Some(&p), None, &healthy())), "Provisioned").0,
+        Truth::False
+    );
 }
 
 #[test]
 fn a_rejection_says_so_and_stops_the_rest() {
-    let r = Rejection { reason: "InvalidTopology", message: "spec.x: 1 is wrong: use 2".to_owned(), undecided: false };
+    let r = Rejection {
+        reason: "InvalidTopology",
+        message: "spec.x: 1 is wrong: use 2".to_owned(),
+        undecided: false,
+    };
     let h = HealthVerdicts::default();
     let all = report(&scope(None, Some(&r), &h));
     assert_eq!(get(&all, "Accepted"), (Truth::False, "InvalidTopology"));
     assert_eq!(get(&all, "Ready"), (Truth::False, "InvalidTopology"));
     assert_eq!(get(&all, "Stalled"), (Truth::True, "InvalidTopology"));
     assert_eq!(get(&all, "BGPEstablished"), (Truth::Unknown, "NotAccepted"));
-    let undecided = Rejection { reason: "Validating", undecided: true, ..r };
+    let undecided = Rejection {
+        reason: "Validating",
+        undecided: true,
+        ..r
+    };
     let all = report(&scope(None, Some(&undecided), &h));
     assert_eq!(get(&all, "Accepted"), (Truth::Unknown, "Validating"));
     assert_eq!(get(&all, "Reconciling"), (Truth::True, "Retrying"));
@@ -142,10 +225,18 @@ fn a_rejection_says_so_and_stops_the_rest() {
 
 #[test]
 fn drift_is_named_and_only_its_repair_is_reconciling() {
-    let drift = || Drift { field: "bandwidthMbps", want: "100".to_owned(), have: "50".to_owned(), change: crate::desired::Change::InPlace };
+    let drift = || Drift {
+        field: "bandwidthMbps",
+        want: "100".to_owned(),
+        have: "50".to_owned(),
+        change: crate::desired::Change::InPlace,
+    };
     let mut p = plan();
     p.drift.insert("circuit".into(), vec![drift()]);
-    p.actions.push(Action::Update { slot: "circuit".into(), drift: vec![drift()] });
+    p.actions.push(Action::Update {
+        slot: "circuit".into(),
+        drift: vec![drift()],
+    });
     let h = healthy();
     let all = report(&scope(Some(&p), None, &h));
     assert_eq!(get(&all, "InSync"), (Truth::False, "Repairing"));
@@ -156,17 +247,32 @@ fn drift_is_named_and_only_its_repair_is_reconciling() {
     p.drift.insert("circuit".into(), vec![drift()]);
     let all = report(&scope(Some(&p), None, &h));
     assert_eq!(get(&all, "InSync"), (Truth::False, "Drifted"));
-    assert_eq!(get(&all, "Provisioned").0, Truth::True, "what is only reported does not unbuild what is built");
+    assert_eq!(
+        get(&all, "Provisioned").0,
+        Truth::True,
+        "what is only reported does not unbuild what is built"
+    );
 }
 
 #[test]
 fn deletion_names_its_blocker() {
     let h = HealthVerdicts::default();
-    let deleting = |p: &Plan| report(&Scope { deleting: true, ..scope(Some(p), None, &h) });
+    let deleting = |p: &Plan| {
+        report(&Scope {
+            deleting: true,
+            ..scope(Some(p), None, &h)
+        })
+    };
     for (why, reason) in [
-        (Why::WaitingForProviderDeprovision, "WaitingForProviderDeprovision"),
+        (
+            Why::WaitingForProviderDeprovision,
+            "WaitingForProviderDeprovision",
+        ),
         (Why::WaitingForPeeringRemoval, "WaitingForPeeringRemoval"),
-        (Why::BlockedByDependents { slots: Vec::new() }, "BlockedByDependents"),
+        (
+            Why::BlockedByDependents { slots: Vec::new() },
+            "BlockedByDependents",
+        ),
         (Why::Auth, "PermissionDenied"),
         (Why::Settling, "DeletionInProgress"),
     ] {
@@ -176,10 +282,21 @@ fn deletion_names_its_blocker() {
         assert_eq!(get(&all, "Ready"), (Truth::False, "DeletionInProgress"));
     }
     let p = plan();
-    let all = report(&Scope { deleting: true, retain: true, ..scope(Some(&p), None, &h) });
+    let all = report(&Scope {
+        deleting: true,
+        retain: true,
+        ..scope(Some(&p), None, &h)
+    });
     assert_eq!(get(&all, "Deleting"), (Truth::True, "RetainedByPolicy"));
-    let r = Rejection { reason: "CredentialsInvalid", message: "Secret azure lacks the key clientID".to_owned(), undecided: false };
-    let all = report(&Scope { deleting: true, ..scope(None, Some(&r), &h) });
+    let r = Rejection {
+        reason: "CredentialsInvalid",
+        message: "Secret azure lacks the key clientID".to_owned(),
+        undecided: false,
+    };
+    let all = report(&Scope {
+        deleting: true,
+        ..scope(None, Some(&r), &h)
+    });
     assert_eq!(get(&all, "Deleting"), (Truth::True, "CredentialsInvalid"));
 }
 
@@ -188,10 +305,18 @@ fn messages_are_sorted_and_bounded() {
     let mut p = plan();
     p.done = false;
     for i in (0..9).rev() {
-        p.blockers.push(Blocker { slot: format!("lng-{i}").as_str().into(), why: Why::Settling, message: format!("m{i}") });
+        p.blockers.push(Blocker {
+            slot: format!("lng-{i}").as_str().into(),
+            why: Why::Settling,
+            message: format!("m{i}"),
+        });
     }
     let h = HealthVerdicts::default();
     let all = report(&scope(Some(&p), None, &h));
-    let message = &all.iter().find(|c| c.kind == "Provisioned").unwrap().message;
+    let message = &all
+        .iter()
+        .find(|c| c.kind == "Provisioned")
+        .unwrap()
+        .message;
     assert_eq!(message, "m0; m1; m2; m3; and 5 more");
 }

@@ -18,11 +18,25 @@ fn topology() -> Topology {
             peering_location: "Washington DC2".to_owned(),
             bandwidth_mbps: 50,
         }],
-        routers: vec![Router { field: "spec.megaport.routers[a]".to_owned(), location_id: 67, speed_mbps: 1000, zone: Some("red".to_owned()) }],
+        routers: vec![Router {
+            field: "spec.megaport.routers[a]".to_owned(),
+            location_id: 67,
+            speed_mbps: 1000,
+            zone: Some("red".to_owned()),
+        }],
         link_prefixes: vec![
-            ("spec.expressRoutes[main].peering.primaryPrefix".to_owned(), net("169.254.101.216/30")),
-            ("spec.directConnects[main].virtualInterface.amazonAddress".to_owned(), net("169.254.50.217/30")),
-            ("spec.directConnects[main].virtualInterface.customerAddress".to_owned(), net("169.254.50.218/30")),
+            (
+                "spec.expressRoutes[main].peering.primaryPrefix".to_owned(),
+                net("169.254.101.216/30"),
+            ),
+            (
+                "spec.directConnects[main].virtualInterface.amazonAddress".to_owned(),
+                net("169.254.50.217/30"),
+            ),
+            (
+                "spec.directConnects[main].virtualInterface.customerAddress".to_owned(),
+                net("169.254.50.218/30"),
+            ),
         ],
         route_tables: vec!["rtb-1".to_owned()],
         vpn_tunnels: 2,
@@ -34,11 +48,23 @@ fn facts() -> Facts {
         virtual_network: Some(VirtualNetwork {
             name: "vnet".to_owned(),
             prefixes: vec![net("172.29.0.0/16")],
-            gateway_subnet: Some(GatewaySubnet { prefixes: vec![net("172.29.255.0/24")], network_security_group: None }),
+            gateway_subnet: Some(GatewaySubnet {
+                prefixes: vec![net("172.29.255.0/24")],
+                network_security_group: None,
+            }),
         }),
         vpc: Some(vec![net("172.16.0.0/16")]),
-        providers: vec![Provider { name: "Megaport".to_owned(), peering_locations: vec!["Washington DC2".to_owned()], bandwidths_mbps: vec![50, 100] }],
-        locations: vec![Location { id: 67, name: "Equinix DC2".to_owned(), orderable: true, zones: vec![("red".to_owned(), vec![1000, 2500])] }],
+        providers: vec![Provider {
+            name: "Megaport".to_owned(),
+            peering_locations: vec!["Washington DC2".to_owned()],
+            bandwidths_mbps: vec![50, 100],
+        }],
+        locations: vec![Location {
+            id: 67,
+            name: "Equinix DC2".to_owned(),
+            orderable: true,
+            zones: vec![("red".to_owned(), vec![1000, 2500])],
+        }],
         route_tables: vec!["rtb-1".to_owned()],
         network_interfaces: Vec::new(),
     }
@@ -55,31 +81,118 @@ type Case = (u8, fn(&mut Topology, &mut Facts), &'static [&'static str]);
 #[test]
 fn every_rule_says_field_value_and_remedy() {
     let cases: &[Case] = &[
-        (1, |_, f| f.virtual_network = None, &["spec.azure.virtualNetworkRef", "vnet", "create it"]),
+        (
+            1,
+            |_, f| f.virtual_network = None,
+            &["spec.azure.virtualNetworkRef", "vnet", "create it"],
+        ),
         (1, |_, f| f.vpc = None, &["spec.aws.vpcRef", "vpc-1"]),
-        (2, |_, f| f.virtual_network.as_mut().unwrap().gateway_subnet = None, &["GatewaySubnet", "/27"]),
-        (3, |_, f| f.virtual_network.as_mut().unwrap().gateway_subnet.as_mut().unwrap().prefixes = vec![net("172.29.255.0/28")], &["172.29.255.0/28", "/27"]),
-        (4, |_, f| f.virtual_network.as_mut().unwrap().gateway_subnet.as_mut().unwrap().network_security_group = Some("/x/nsg-1".to_owned()), &["nsg-1", "take it off"]),
-        (5, |_, f| f.vpc = Some(vec![net("172.29.128.0/17")]), &["172.29.0.0/16", "172.29.128.0/17", "renumbered"]),
-        (5, |t, _| t.link_prefixes[0].1 = net("172.16.5.0/30"), &["primaryPrefix", "172.16.5.0/30", "VPC"]),
-        (5, |t, _| t.link_prefixes[0].1 = net("169.254.50.216/30"), &["amazonAddress", "overlaps"]),
-        (6, |t, _| t.circuits[0].provider = "Nobody".to_owned(), &["serviceProviderName", "Nobody"]),
-        (7, |t, _| t.circuits[0].peering_location = "Washington DC9".to_owned(), &["peeringLocation", "Washington DC9", "Washington DC2"]),
-        (8, |t, _| t.circuits[0].bandwidth_mbps = 60, &["bandwidthMbps", "60", "50, 100"]),
-        (9, |t, _| t.routers[0].location_id = 9999, &["locationID", "9999"]),
-        (9, |_, f| f.locations[0].orderable = false, &["locationID", "67", "takes no orders"]),
-        (10, |t, _| t.routers[0].speed_mbps = 5000, &["portSpeedMbps", "5000", "1000, 2500"]),
-        (10, |t, _| t.routers[0].zone = Some("blue".to_owned()), &["zone blue", "diversityZone"]),
-        (11, |t, _| t.route_tables.push("rtb-9".to_owned()), &["rtb-9", "all: true"]),
-        (12, |t, _| t.circuits[0].bandwidth_mbps = 100_000, &["1300 Mbps", "100000 Mbps"]),
+        (
+            2,
+            |_, f| f.virtual_network.as_mut().unwrap().gateway_subnet = None,
+            &["GatewaySubnet", "/27"],
+        ),
+        (
+            3,
+            |_, f| {
+                f.virtual_network
+                    .as_mut()
+                    .unwrap()
+                    .gateway_subnet
+                    .as_mut()
+                    .unwrap()
+                    .prefixes = vec![net("172.29.255.0/28")]
+            },
+            &["172.29.255.0/28", "/27"],
+        ),
+        (
+            4,
+            |_, f| {
+                f.virtual_network
+                    .as_mut()
+                    .unwrap()
+                    .gateway_subnet
+                    .as_mut()
+                    .unwrap()
+                    .network_security_group = Some("/x/nsg-1".to_owned())
+            },
+            &["nsg-1", "take it off"],
+        ),
+        (
+            5,
+            |_, f| f.vpc = Some(vec![net("172.29.128.0/17")]),
+            &["172.29.0.0/16", "172.29.128.0/17", "renumbered"],
+        ),
+        (
+            5,
+            |t, _| t.link_prefixes[0].1 = net("172.16.5.0/30"),
+            &["primaryPrefix", "172.16.5.0/30", "VPC"],
+        ),
+        (
+            5,
+            |t, _| t.link_prefixes[0].1 = net("169.254.50.216/30"),
+            &["amazonAddress", "overlaps"],
+        ),
+        (
+            6,
+            |t, _| t.circuits[0].provider = "Nobody".to_owned(),
+            &["serviceProviderName", "Nobody"],
+        ),
+        (
+            7,
+            |t, _| t.circuits[0].peering_location = "Washington DC9".to_owned(),
+            &["peeringLocation", "Washington DC9", "Washington DC2"],
+        ),
+        (
+            8,
+            |t, _| t.circuits[0].bandwidth_mbps = 60,
+            &["bandwidthMbps", "60", "50, 100"],
+        ),
+        (
+            9,
+            |t, _| t.routers[0].location_id = 9999,
+            &["locationID", "9999"],
+        ),
+        (
+            9,
+            |_, f| f.locations[0].orderable = false,
+            &["locationID", "67", "takes no orders"],
+        ),
+        (
+            10,
+            |t, _| t.routers[0].speed_mbps = 5000,
+            &["portSpeedMbps", "5000", "1000, 2500"],
+        ),
+        (
+            10,
+            |t, _| t.routers[0].zone = Some("blue".to_owned()),
+            &["zone blue", "diversityZone"],
+        ),
+        (
+            11,
+            |t, _| t.route_tables.push("rtb-9".to_owned()),
+            &["rtb-9", "all: true"],
+        ),
+        (
+            12,
+            |t, _| t.circuits[0].bandwidth_mbps = 100_000,
+            &["1300 Mbps", "100000 Mbps"],
+        ),
     ];
     for (rule, breakit, words) in cases {
         let (mut t, mut f) = (topology(), facts());
         breakit(&mut t, &mut f);
         let found = check(&t, &f);
-        let finding = found.iter().find(|x| x.rule == *rule).unwrap_or_else(|| unreachable!("rule {rule} does not fire: {found:?}"));
+        let finding = found
+            .iter()
+            .find(|x| x.rule == *rule)
+            .unwrap_or_else(|| unreachable!("rule {rule} does not fire: {found:?}"));
         for word in *words {
-            assert!(finding.message.contains(word), "rule {rule}: {:?} lacks {word:?}", finding.message);
+            assert!(
+                finding.message.contains(word),
+                "rule {rule}: {:?} lacks {word:?}",
+                finding.message
+            );
         }
     }
 }
