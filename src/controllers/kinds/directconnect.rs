@@ -120,6 +120,13 @@ async fn prepare(
     deleting: bool,
 ) -> Result<Prepared, Rejection> {
     let spec = &object.spec;
+    // Ordering the connection without being able to make its virtual interface would leave it half-built.
+    if !deleting && spec.settings.type_ == DirectConnectType::HostedConnection {
+        return Err(no(
+            "InvalidTopology",
+            "spec.type: HostedConnection can not be built by this version: use HostedVirtualInterface",
+        ));
+    }
     if !deleting {
         common::no_adoption([
             ("spec.adoptID".to_owned(), spec.settings.adopt_id.as_ref()),
