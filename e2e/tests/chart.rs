@@ -71,7 +71,7 @@ fn find<'a>(documents: &'a [Value], kind: &str) -> &'a Value {
 }
 
 /// As if everything were set, each to something else than its default.
-const EVERYTHING: [&str; 22] = [
+const EVERYTHING: [&str; 23] = [
     r#"image={"repository":"example.test/causeway","digest":"sha256:0000000000000000000000000000000000000000000000000000000000000000"}"#,
     r#"imagePullSecrets=[{"name":"pull"}]"#,
     r#"commonLabels={"team":"network"}"#,
@@ -88,6 +88,7 @@ const EVERYTHING: [&str; 22] = [
     "adminPort=9090",
     r#"serviceAccount={"name":"operator","annotations":{"eks.amazonaws.com/role-arn":"arn:aws:iam::111122223333:role/causeway"}}"#,
     r#"rbac.objectRefs=[{"apiGroup":"ec2.services.k8s.aws","resources":["vpcs"]}]"#,
+    "rbac.aggregateToDefaultRoles=true",
     r#"podLabels={"azure.workload.identity/use":"true"}"#,
     r#"podAnnotations={"example.test/note":"1"}"#,
     r#"env=[{"name":"HTTPS_PROXY","value":"http://proxy.example.test:3128"}]"#,
@@ -183,11 +184,11 @@ async fn every_value_reaches_the_operator() {
         e.extra_ca_file.unwrap(),
         PathBuf::from(mount).join(item["path"].as_str().unwrap())
     );
-    // Cluster-wide there is only the identity of the cluster; the rest is in the two namespaces.
+    // Cluster-wide there is only the identity of the cluster, and what people are given; the rest is in two namespaces.
     let roles = |kind: &str| documents.iter().filter(|d| d["kind"] == kind).count();
     assert_eq!(
         (roles("ClusterRole"), roles("Role"), roles("RoleBinding")),
-        (1, 3, 3)
+        (3, 3, 3)
     );
     for crd in documents
         .iter()
