@@ -165,6 +165,12 @@ async fn step<K: Managed>(
             .await;
         }
     };
+    if !prepared.env.looked_at() {
+        // A plan of what was never looked at would only say so; the first poll ends in a moment and wakes us.
+        return Ok(Requeue::requeue(
+            ctx.accounts.pace().busy.max(Duration::from_millis(20)),
+        ));
+    }
     hold_secrets(ctx, object, &prepared).await;
     polls::look_at_operations(ctx, &prepared, memo).await;
     let mut observed = observe(&prepared.env, &prepared.graph, &records);
@@ -190,7 +196,9 @@ async fn step<K: Managed>(
         mode,
         timing: &ctx.timing,
         now,
-        other_path_proven: prepared.other_path_proven,
+        other_path_proven: prepared
+            .other_path_proven
+            .or_else(|| prepared.health.other_path(ctx)),
     };
     let plan = plan::plan(input);
     let mut records = records;

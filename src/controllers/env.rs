@@ -2,6 +2,7 @@
 
 use super::marks::Marks;
 use crate::clients::azure::ResourceId;
+use crate::inventory::Part;
 use crate::inventory::aws::{AwsAccount, AwsSnapshot};
 use crate::inventory::azure::{AzureAccount, AzureSnapshot};
 use crate::inventory::megaport::{MegaportAccount, MegaportSnapshot};
@@ -81,5 +82,35 @@ impl Env {
             foreign: BTreeMap::new(),
             partner_port: None,
         }
+    }
+
+    /// Whether every inventory that this object needs was read since this process began, or could not be. Before that,
+    /// nothing can be said, and what an earlier process said stands.
+    pub fn looked_at(&self) -> bool {
+        fn known<T>(p: &Part<T>) -> bool {
+            p.read_at.is_some() || p.error.is_some()
+        }
+        let azure = self.azure.as_ref().is_none_or(|a| {
+            a.snapshot.group(&a.resource_group).is_some_and(|g| {
+                known(&g.gateways)
+                    && known(&g.circuits)
+                    && known(&g.connections)
+                    && known(&g.virtual_networks)
+            })
+        });
+        let aws = self.aws.as_ref().is_none_or(|a| {
+            let s = &a.snapshot;
+            known(&s.vpcs)
+                && known(&s.vifs)
+                && known(&s.vpn_connections)
+                && known(&s.vpn_gateways)
+                && known(&s.associations)
+        });
+        azure
+            && aws
+            && self
+                .megaport
+                .as_ref()
+                .is_none_or(|m| known(&m.snapshot.products))
     }
 }

@@ -20,8 +20,7 @@ use causeway_model::routes::{Learned, NextHop, Route, Session, Table, aws};
 use causeway_model::spec::PeeringPort;
 use ipnet::{IpNet, Ipv4Net};
 use jiff::Timestamp;
-use std::collections::BTreeSet;
-use std::fmt::Write as _;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -114,12 +113,13 @@ pub(super) fn networks(spec: &HealthSpec, env: &Env, observed: &Observed) -> Net
     out
 }
 
+/// The ID of an own slot's object: as seen, else as recorded (right after a start nothing was seen yet).
 fn id_of(observed: &Observed, slot: &str) -> Option<String> {
-    observed
-        .seen
-        .get(slot)
-        .and_then(Seen::present)
-        .map(|p| p.id.clone())
+    match observed.seen.get(slot) {
+        Some(Seen::Present(p)) => Some(p.id.clone()),
+        Some(Seen::Absent | Seen::Gone { .. }) => None,
+        Some(Seen::Unreadable(_)) | None => observed.records.get(slot).and_then(|r| r.id.clone()),
+    }
 }
 
 /// The provider's words for a table that could not be read, with what they may mean.
@@ -223,53 +223,76 @@ impl Gather<'_> {
         }
     }
 
-    /// The picture with its cheap signals only: what decides whether tables must be read again.
-    pub(super) fn signals(&self) -> String {
-        let mut text = String::new();
+    /// The cheap signals that are known now, by what they are about: when one changes, tables must be read again.
+    pub(super) fn signals(&self) -> BTreeMap<String, String> {
+        let mut out = BTreeMap::new();
+        let mut put = |what: String, value: Option<String>| {
+            if let Some(value) = value {
+                out.insert(what, value);
+            }
+        };
         for er in &self.spec.express_routes {
             for (port, _) in &er.ports {
-                let _ = write!(text, "{:?};", self.router_says(er, *port).known());
+                put(
+                    format!("{} {port:?}", er.name),
+                    self.router_says(er, *port)
+                        .known()
+                        .map(|s| format!("{s:?}")),
+                );
             }
-            if let Some(id) = self.id(&er.name, "er-connection") {
-                let _ = write!(text, "{:?};", self.connection_status(&id));
-            }
+            let id = self.id(&er.name, "er-connection");
+            put(
+                format!("{} connection", er.name),
+                id.and_then(|id| self.connection_status(&id)),
+            );
         }
         for dx in &self.spec.direct_connects {
-            let _ = write!(
-                text,
-                "{:?};{:?};",
-                self.router_says_dx(dx).known(),
-                self.amazon_says(dx).0.known()
+            put(
+                format!("{} router", dx.name),
+                self.router_says_dx(dx).known().map(|s| format!("{s:?}")),
+            );
+            let (said, testing) = self.amazon_says(dx);
+            put(
+                format!("{} VIF", dx.name),
+                said.known().map(|s| format!("{s:?} {testing}")),
             );
         }
         for vpn in &self.spec.vpns {
             for t in &vpn.tunnels {
                 let row = self.telemetry(vpn, t.name.instance(), t.inside);
-                let _ = write!(
-                    text,
-                    "{:?};",
-                    row.known().map(|r| (r.health(), r.accepted_routes))
+                put(
+                    format!("{} {}", vpn.name, t.name.as_str()),
+                    row.known()
+                        .map(|r| format!("{:?} {:?}", r.health(), r.accepted_routes)),
                 );
                 let id = self.id(
                     &vpn.name,
                     &format!("ipsec-{}-{}", t.name.instance(), t.name.tunnel()),
                 );
-                let _ = write!(text, "{:?};", id.and_then(|id| self.connection_status(&id)));
+                put(
+                    format!("{} {} connection", vpn.name, t.name.as_str()),
+                    id.and_then(|id| self.connection_status(&id)),
+                );
             }
         }
         for view in self.route_tables() {
-            let _ = write!(text, "{} {:?};", view.id, view.routes.known());
+            put(
+                view.id.clone(),
+                view.routes.known().map(|t| format!("{t:?}")),
+            );
         }
-        text
+        out
     }
 
     fn connection_status(&self, id: &str) -> Option<String> {
         let azure = self.env.azure.as_ref()?;
         let id = ResourceId::new(id);
         let group = azure.snapshot.group(id.resource_group()?)?;
-        let found = group
+        let items = group
             .connections
-            .items
+            .current(self.env.now, self.env.stale_after)
+            .ok()?;
+        let found = items
             .iter()
             .find(|c| c.resource_id().is_some_and(|x| x == id))?;
         Some(format!("{:?}", found.properties.connection_status))
@@ -396,7 +419,7 @@ impl Gather<'_> {
 
     /// Everything.
     pub(super) fn all(&self) -> Gathered {
-        let mut complete = true;
+        let mut complete = self.env.looked_at();
         let mut seeds = Vec::new();
         let mut p = Picture::empty(self.spec.kind);
         self.frame(&mut p);

@@ -9,6 +9,7 @@ mod spec;
 pub use spec::{HealthSpec, direct_connect_spec, express_route_spec, interconnect_spec, vpn_spec};
 
 use crate::controllers::context::Context;
+use crate::controllers::engine::event;
 use crate::controllers::{Health, Managed, Prepared};
 use causeway_api::children::KindPrefix;
 use causeway_api::interconnect::{ActivePath, Failover, PathKind, PathStatus};
@@ -21,11 +22,13 @@ use causeway_api::{
 use causeway_model::health::{self as model, Active, Carrier, Clock, Judgement, Memory, PathState};
 use causeway_model::observe::Observed;
 use causeway_model::plan::{Phase, Plan};
+use causeway_model::report::HealthVerdicts;
 use gather::{Gather, Networks};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
-use std::collections::HashMap;
+use kube::runtime::events::EventType;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tracing::{debug, info};
@@ -49,10 +52,13 @@ pub struct HealthDetail {
 #[derive(Debug, Default)]
 struct Remembered {
     memory: Memory,
+    /// What an earlier process had said.
+    resumed: HealthVerdicts,
     /// Its objects existed once: from then on it is judged.
     begun: bool,
     trouble: bool,
-    signals: String,
+    /// The cheap signals as last known.
+    signals: BTreeMap<String, String>,
     changed_at: Option<Timestamp>,
     written: Option<RouteReportStatus>,
 }
@@ -63,6 +69,8 @@ pub struct Memories {
     objects: Mutex<HashMap<String, Remembered>>,
     /// Both ends' networks by interconnect: its links have only one account each.
     networks: Mutex<HashMap<String, Networks>>,
+    /// Paths of each interconnect as last judged: what they are made of, and whether they hold.
+    paths: Mutex<HashMap<String, Vec<(BTreeSet<String>, bool)>>>,
 }
 
 impl Memories {
@@ -81,11 +89,41 @@ impl Memories {
     /// An object is gone.
     pub fn forget(&self, key: &str) {
         self.take(key);
+        self.paths
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(key);
         self.networks
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(key);
     }
+    /// What a change of a link that interrupts it would cost: `Some(false)` while it carries the only path of its
+    /// interconnect that holds, `Some(true)` while another one holds too, `None` while it carries none (or nobody knows).
+    /// `interconnect` is that object's key (`HybridInterconnect namespace/name`).
+    pub fn other_path(&self, interconnect: &str, link: &str) -> Option<bool> {
+        let all = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
+        let paths = all.get(interconnect)?;
+        let holds = |with: bool| {
+            paths
+                .iter()
+                .any(|(uses, holds)| *holds && uses.contains(link) == with)
+        };
+        holds(true).then(|| holds(false))
+    }
+
+    fn keep_paths(&self, key: &str, j: &Judgement) {
+        let paths = j
+            .paths
+            .iter()
+            .map(|p| (p.uses.clone(), p.holds()))
+            .collect();
+        self.paths
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key.to_owned(), paths);
+    }
+
     /// Both networks, from the interconnect where there is one.
     fn networks(&self, key: &str, parent: Option<&str>, own: Networks) -> Networks {
         let mut all = self.networks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -116,6 +154,15 @@ fn active(a: Active) -> ActivePath {
         Active::Vpn => ActivePath::VPN,
         Active::Split => ActivePath::Split,
         Active::None => ActivePath::None,
+    }
+}
+
+fn name(a: Active) -> &'static str {
+    match a {
+        Active::ExpressRoute => "ExpressRoute",
+        Active::Vpn => "VPN",
+        Active::Split => "Split",
+        Active::None => "None",
     }
 }
 
@@ -206,7 +253,25 @@ fn is_made(plan: &Plan) -> bool {
         .all(|p| !matches!(p, Phase::Pending | Phase::Creating | Phase::Deleting))
 }
 
-/// One judgement of any kind.
+/// What status already says of health.
+fn shown<K: Managed>(object: &K) -> HealthVerdicts {
+    let of = |kind: &str| {
+        let c = object
+            .common()?
+            .conditions
+            .iter()
+            .find(|c| c.type_ == kind)?;
+        model::shown_verdict(&c.status, &c.reason, &c.message)
+    };
+    HealthVerdicts {
+        bgp_established: of("BGPEstablished"),
+        routes_as_expected: of("RoutesAsExpected"),
+        available: of("Available"),
+        redundant: of("Redundant"),
+    }
+}
+
+/// One judgement of any kind. `last` is what an interconnect's status says of its active path and failovers.
 #[expect(
     clippy::too_many_arguments,
     reason = "what a reconcile knows, and what differs between the kinds"
@@ -219,7 +284,7 @@ async fn judge<K: Managed>(
     observed: &Observed,
     plan: &Plan,
     prefix: KindPrefix,
-    restored: impl FnOnce() -> Memory,
+    last: (Option<Active>, Vec<model::Failover>),
 ) -> Health {
     let spec = &prepared.health;
     let nothing = || Health {
@@ -234,10 +299,14 @@ async fn judge<K: Managed>(
     }
     let own = gather::networks(spec, &prepared.env, observed);
     let networks = ctx.health.networks(key, subject.parent.as_deref(), own);
-    let mut m = ctx.health.take(key).unwrap_or_else(|| Remembered {
-        memory: restored(),
-        trouble: true,
-        ..Remembered::default()
+    let mut m = ctx.health.take(key).unwrap_or_else(|| {
+        let verdicts = shown(&**object);
+        Remembered {
+            memory: Memory::resumed(&verdicts, last.0, last.1),
+            resumed: verdicts,
+            trouble: true,
+            ..Remembered::default()
+        }
     });
     let made = is_made(plan) && !subject.links_missing;
     if !m.begun && !made {
@@ -255,22 +324,28 @@ async fn judge<K: Managed>(
         since: m.changed_at,
         networks,
     };
-    let signals = gather.signals();
-    if m.signals != signals {
-        // What was read before says nothing about what is now.
-        if !m.signals.is_empty() {
-            m.changed_at = Some(prepared.env.now);
-            debug!(object = key, "a cheap signal changed");
+    // What can not be read now has not changed; what is seen for the first time has nothing to differ from.
+    let mut changed = false;
+    for (what, value) in gather.signals() {
+        let before = m.signals.insert(what.clone(), value);
+        if before.is_some_and(|b| m.signals.get(&what) != Some(&b)) {
+            debug!(object = key, what, "a cheap signal changed");
+            changed = true;
         }
-        m.signals = signals;
+    }
+    if changed {
+        // What was read before says nothing about what is now.
+        m.changed_at = Some(prepared.env.now);
         gather.since = m.changed_at;
     }
     let gathered = gather.all();
     if !m.begun && !gathered.complete {
+        let verdicts = m.resumed.clone();
         ctx.health.put(key, m);
-        // Each reading that comes wakes us.
+        // Each reading that comes wakes us. Until then, what an earlier process said stands.
         return Health {
             look_again: Some(ctx.vantages.period(true)),
+            verdicts,
             ..nothing()
         };
     }
@@ -285,6 +360,26 @@ async fn judge<K: Managed>(
     let j = model::judge(&gathered.picture, &mut m.memory, &clock);
     if let Some(f) = j.failovers.first().filter(|f| before.as_ref() != Some(*f)) {
         info!(object = key, from = ?f.from, to = ?f.to, "the active path changed");
+        let kind = if f.to == Active::None {
+            EventType::Warning
+        } else {
+            EventType::Normal
+        };
+        event(
+            ctx,
+            &**object,
+            kind,
+            "PathChanged",
+            "Failover",
+            &format!(
+                "the active path changed from {} to {}",
+                name(f.from),
+                name(f.to)
+            ),
+        );
+    }
+    if subject.kind == model::SubjectKind::HybridInterconnect {
+        ctx.health.keep_paths(key, &j);
     }
     m.trouble = j.trouble || !made;
     let status = report::status(&**object, gathered.seeds, &gather.expected_peers(), &j);
@@ -333,7 +428,7 @@ pub async fn judge_express_route(
         observed,
         plan,
         KindPrefix::Er,
-        Memory::default,
+        (None, Vec::new()),
     )
     .await
 }
@@ -354,7 +449,7 @@ pub async fn judge_direct_connect(
         observed,
         plan,
         KindPrefix::Dx,
-        Memory::default,
+        (None, Vec::new()),
     )
     .await
 }
@@ -375,7 +470,7 @@ pub async fn judge_vpn(
         observed,
         plan,
         KindPrefix::Vpn,
-        Memory::default,
+        (None, Vec::new()),
     )
     .await
 }
@@ -389,24 +484,24 @@ pub async fn judge_interconnect(
     plan: &Plan,
 ) -> Health {
     // The record of failovers outlives the process in the object's status.
-    let restored = || {
-        let Some(s) = &object.status else {
-            return Memory::default();
-        };
-        let failovers = s
-            .failovers
-            .iter()
-            .filter_map(|f| {
-                Some(model::Failover {
-                    from: from_active(f.from),
-                    to: from_active(f.to),
-                    at: f.at.as_ref()?.0,
-                    outage_seconds: f.duration_seconds,
-                })
+    let active = object
+        .status
+        .as_ref()
+        .and_then(|s| s.active_path)
+        .map(from_active);
+    let failovers = object
+        .status
+        .iter()
+        .flat_map(|s| &s.failovers)
+        .filter_map(|f| {
+            Some(model::Failover {
+                from: from_active(f.from),
+                to: from_active(f.to),
+                at: f.at.as_ref()?.0,
+                outage_seconds: f.duration_seconds,
             })
-            .collect();
-        Memory::restored(s.active_path.map(from_active), failovers)
-    };
+        })
+        .collect();
     judge(
         object,
         ctx,
@@ -415,38 +510,57 @@ pub async fn judge_interconnect(
         observed,
         plan,
         KindPrefix::Hi,
-        restored,
+        (active, failovers),
     )
     .await
 }
 
+/// Session counts for the status; what was not judged yet leaves an earlier process's count alone.
+pub fn show_sessions(bgp: &mut Option<SessionCount>, health: &Health) {
+    let unjudged = !health.detail.judged && health.look_again.is_some();
+    if !(unjudged && bgp.is_some()) {
+        *bgp = Some(SessionCount::new(
+            health.sessions_up,
+            health.sessions_expected,
+        ));
+    }
+}
+
 /// Puts what was judged of an interconnect into its status.
 pub fn show(status: &mut HybridInterconnectStatus, health: &Health) {
-    status.bgp = Some(SessionCount::new(
-        health.sessions_up,
-        health.sessions_expected,
-    ));
+    show_sessions(&mut status.bgp, health);
     let d = &health.detail;
-    if !d.judged {
-        // Not judged (again) yet: the record of failovers stays, the rest is not known.
+    if d.judged {
+        status.active_path = d.active_path;
+        status.paths.clone_from(&d.paths);
+        status.failovers.clone_from(&d.failovers);
+        status.routes = Some(RouteCount::new(d.routes_seen, d.routes_expected));
+    } else if health.look_again.is_none() {
+        // Nothing to judge: being built, or being deleted. The record of failovers stays.
         status.active_path = None;
         status.paths = Vec::new();
         status.routes = None;
-        return;
     }
-    status.active_path = d.active_path;
-    status.paths.clone_from(&d.paths);
-    status.failovers.clone_from(&d.failovers);
-    status.routes = Some(RouteCount::new(d.routes_seen, d.routes_expected));
 }
 
 /// Puts what was judged of a VPN pair into its status.
 pub fn show_vpn(status: &mut VpnPairStatus, health: &Health) {
-    status.bgp = Some(SessionCount::new(
-        health.sessions_up,
-        health.sessions_expected,
-    ));
+    show_sessions(&mut status.bgp, health);
     if health.detail.judged {
         status.tunnels.clone_from(&health.detail.tunnels);
+    }
+}
+
+impl HealthSpec {
+    /// Whether a change that interrupts this link would interrupt the last path of the interconnect that made it.
+    pub fn other_path(&self, ctx: &Context) -> Option<bool> {
+        let subject = self.subject.as_ref()?;
+        let name = subject
+            .express_routes
+            .first()
+            .map(|l| &l.name)
+            .or(subject.direct_connects.first().map(|l| &l.name))
+            .or(subject.vpns.first().map(|l| &l.name))?;
+        ctx.health.other_path(subject.parent.as_deref()?, name)
     }
 }

@@ -176,7 +176,12 @@ fn session(s: &Session) -> SessionEntry {
         local: s.local.map(|a| a.to_string()),
         peer: Some(s.peer.to_string()),
         asn: s.peer_asn.map(i64::from),
-        state: cut(&s.word, 64),
+        // Megaport says 1 and 0 (megaport.md §4.4).
+        state: match s.word.as_str() {
+            "1" => "up".to_owned(),
+            "0" => "down".to_owned(),
+            word => cut(word, 64),
+        },
         prefixes_received: s.routes_received.map(i64::from),
         expected: false,
     }

@@ -4,6 +4,8 @@
 //! those who asked are woken when the answer changed, or when they waited for it. Decides nothing about health.
 
 mod read;
+#[cfg(test)]
+mod tests;
 
 pub use read::{Content, Source, What};
 
@@ -130,10 +132,11 @@ impl Vantages {
             .began
             .is_none_or(|b| ask.since.is_some_and(|s| b < s));
         entry.awaited |= outdated;
+        // Whoever asks once a period must not find it a moment too young, and so read every other time.
         let old = entry
             .seen
             .began
-            .is_none_or(|b| age(now, b) >= self.period(ask.busy));
+            .is_none_or(|b| age(now, b) * 10 >= self.period(ask.busy) * 9);
         let may = !entry.running && entry.not_before.is_none_or(|t| t <= now);
         let seen = entry.seen.clone();
         if may && (outdated || old) {
@@ -224,8 +227,8 @@ impl Vantages {
                     changed
                 }
             };
-            let wake = changed || std::mem::take(&mut entry.awaited);
-            if wake {
+            let awaited = std::mem::take(&mut entry.awaited);
+            if changed || awaited {
                 entry.watchers.values().cloned().collect()
             } else {
                 Vec::new()

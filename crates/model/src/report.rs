@@ -99,6 +99,8 @@ pub struct LinkState {
     /// Kind and name, for messages.
     pub describe: String,
     pub provisioned: bool,
+    /// Nobody can tell whether it is provisioned: a provider could not be read.
+    pub unreadable: bool,
     pub in_sync: bool,
     pub accepted: bool,
     /// Message of the condition that stands in the way.
@@ -323,7 +325,11 @@ fn provisioned(scope: &Scope<'_>, is_accepted: bool) -> Condition {
         ("ObjectMissing", Truth::False)
     } else if worst(|w| matches!(w, Why::LastHealthyPath)).is_some() {
         ("WaitingForRedundancy", Truth::False)
-    } else if unreadable && all_there && waiting_links.is_empty() {
+    } else if (unreadable || found.is_empty())
+        && plan.actions.is_empty()
+        && all_there
+        && waiting_links.iter().all(|l| l.unreadable)
+    {
         ("StaleTelemetry", Truth::Unknown)
     } else if plan.phases.values().any(|p| matches!(p, Phase::Updating)) {
         ("Updating", Truth::False)

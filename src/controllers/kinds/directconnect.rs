@@ -10,7 +10,7 @@ use causeway_api::DirectConnectLink;
 use causeway_api::aws::DirectConnectType;
 use causeway_api::children::KindPrefix;
 use causeway_api::common::Policy;
-use causeway_api::status::{CommonStatus, ResolvedReference, SessionCount};
+use causeway_api::status::{CommonStatus, ResolvedReference};
 use causeway_model::desired::SecretHandle;
 use causeway_model::graph;
 use causeway_model::observe::Observed;
@@ -47,7 +47,7 @@ impl Managed for DirectConnectLink {
         let status = self.status.get_or_insert_default();
         status.common = common;
         if let Some(h) = w.health {
-            status.bgp = Some(SessionCount::new(h.sessions_up, h.sessions_expected));
+            health::show_sessions(&mut status.bgp, h);
         }
         let vif = w.prepared.and_then(|p| {
             let id = w.observed?.seen.get("vif")?.present()?.id.clone();

@@ -10,7 +10,7 @@ use crate::health;
 use causeway_api::ExpressRouteLink;
 use causeway_api::azure::{ExportFilter, PortName, virtual_network_id};
 use causeway_api::common::Policy;
-use causeway_api::status::{CommonStatus, SessionCount};
+use causeway_api::status::CommonStatus;
 use causeway_model::graph;
 use causeway_model::observe::Observed;
 use causeway_model::plan::Plan;
@@ -42,7 +42,7 @@ impl Managed for ExpressRouteLink {
         let status = self.status.get_or_insert_default();
         status.common = common;
         if let Some(h) = w.health {
-            status.bgp = Some(SessionCount::new(h.sessions_up, h.sessions_expected));
+            health::show_sessions(&mut status.bgp, h);
         }
         if let Some((circuit, provider)) = w.prepared.and_then(|p| states(p, w.observed)) {
             status.circuit_state = Some(circuit);

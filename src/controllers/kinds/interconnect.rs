@@ -114,6 +114,7 @@ impl Managed for HybridInterconnect {
                 all.push(LinkState {
                     describe,
                     provisioned: false,
+                    unreadable: false,
                     in_sync: true,
                     accepted: true,
                     message: "is about to be made".to_owned(),
@@ -212,6 +213,8 @@ fn states<K: Managed>(store: &Store<K>, parent: &HybridInterconnect, out: &mut V
         out.push(LinkState {
             describe: format!("{} {}", K::KIND, link.name_any()),
             provisioned: holds("Provisioned") && !deleting,
+            unreadable: !deleting
+                && condition("Provisioned").is_some_and(|c| c.status == "Unknown"),
             in_sync: not_false("InSync"),
             accepted: not_false("Accepted"),
             message,

@@ -20,7 +20,7 @@ pub use picture::{
     RouteTableView, RouterView, SubjectKind, VpnTunnelView, VpnView,
 };
 pub use sessions::{SessionVerdict, Standing};
-pub use steady::{Clock, Failover, Memory, Steady};
+pub use steady::{Clock, Failover, Memory, Steady, shown_verdict};
 
 use crate::report::{HealthVerdicts, Truth, Verdict};
 use serde::Serialize;
@@ -126,7 +126,8 @@ pub(crate) fn listed(sentences: &[String]) -> String {
 
 /// Judges. `memory` is this object's, from the last time (or new), and is changed.
 pub fn judge(picture: &Picture, memory: &mut Memory, clock: &Clock) -> Judgement {
-    let sessions = sessions::all(picture);
+    let mut sessions = sessions::all(picture);
+    memory.hold(&mut sessions);
     let expected: Vec<&SessionVerdict> = sessions.iter().filter(|s| s.counted).collect();
     let sessions_expected = expected.len();
     let sessions_up = expected

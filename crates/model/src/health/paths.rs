@@ -57,7 +57,8 @@ pub struct PathView {
 }
 
 impl PathView {
-    fn holds(&self) -> bool {
+    /// It could carry both directions now.
+    pub fn holds(&self) -> bool {
         self.azure_to_aws == PathState::Up && self.aws_to_azure == PathState::Up
     }
     fn is_down(&self) -> bool {

@@ -38,7 +38,7 @@ pub struct SessionVerdict {
     pub message: String,
     /// It is one of the sessions that the spec asks for; others only matter when they are down.
     pub counted: bool,
-    /// Unknown only because a newer reading is on its way.
+    /// Unknown or disputed only until a newer reading comes.
     pub waiting: bool,
 }
 
@@ -46,20 +46,51 @@ pub struct SessionVerdict {
 struct Witness {
     who: String,
     says: Says,
+    /// Megaport's word: nobody knows how old it is (megaport.md §4.4).
+    hint: bool,
+    /// Routes that it has over the session prove that it is up, whatever a hint says.
+    proof: Proof,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    Given,
+    Absent,
+    /// The table that could give it is being read again.
+    Pending,
+}
+
+/// Proof by a table that has, or lacks, routes over the session.
+fn proof(
+    table: &Reading<crate::routes::Table>,
+    has: impl Fn(&crate::routes::Route) -> bool,
+) -> Proof {
+    match table {
+        Reading::Read(t) if t.routes.iter().any(has) => Proof::Given,
+        Reading::Outdated(_) => Proof::Pending,
+        Reading::Read(_) | Reading::Unknown(_) | Reading::NotOffered(_) => Proof::Absent,
+    }
 }
 
 enum Says {
     Is(SessionState),
-    /// Up, but nobody knows how fresh that is.
-    UpPerhaps,
+    /// Up, but nobody knows how fresh that is. `true`: what could confirm it is being read again.
+    UpPerhaps(bool),
     Nothing(Doubt),
 }
 
 fn join(name: String, link: &str, peer: Ipv4Addr, witnesses: &[Witness]) -> SessionVerdict {
+    let proven = witnesses
+        .iter()
+        .any(|w| w.proof == Proof::Given && matches!(w.says, Says::Is(SessionState::Up)));
     let said = |wanted: SessionState| {
+        let of = |w: &&Witness| {
+            matches!(w.says, Says::Is(s) if s == wanted)
+                && !(proven && w.hint && wanted == SessionState::Down)
+        };
         witnesses
             .iter()
-            .filter(|w| matches!(w.says, Says::Is(s) if s == wanted))
+            .filter(of)
             .map(|w| w.who.as_str())
             .collect::<Vec<_>>()
             .join(" and ")
@@ -69,14 +100,21 @@ fn join(name: String, link: &str, peer: Ipv4Addr, witnesses: &[Witness]) -> Sess
         said(SessionState::Down),
         said(SessionState::AdministrativelyDown),
     );
-    let perhaps: Vec<&Witness> = witnesses
+    let perhaps: Vec<(&str, bool)> = witnesses
         .iter()
-        .filter(|w| matches!(w.says, Says::UpPerhaps))
+        .filter_map(|w| {
+            if let Says::UpPerhaps(waiting) = w.says {
+                Some((w.who.as_str(), waiting))
+            } else {
+                None
+            }
+        })
         .collect();
     let mut waiting = false;
     let (standing, message) = if !shut.is_empty() {
         (Standing::Shut, format!("{name} is shut: {shut} says so"))
     } else if !down.is_empty() && !up.is_empty() {
+        waiting = witnesses.iter().any(|w| w.proof == Proof::Pending);
         (
             Standing::Disputed,
             format!("{name}: {up} says up, {down} says down"),
@@ -96,10 +134,10 @@ fn join(name: String, link: &str, peer: Ipv4Addr, witnesses: &[Witness]) -> Sess
                 }
             })
             .collect();
-        waiting = !doubts.is_empty() && doubts.iter().any(|d| d.waiting);
+        waiting = doubts.iter().any(|d| d.waiting) || perhaps.iter().any(|(_, w)| *w);
         let mut whys: Vec<String> = doubts.iter().map(|d| d.why.clone()).collect();
-        if let Some(w) = perhaps.first() {
-            whys.push(format!("{} says up, unconfirmed", w.who));
+        if let Some((who, _)) = perhaps.first() {
+            whys.push(format!("{who} says up, unconfirmed"));
         }
         let why = if whys.is_empty() {
             "nobody says how it stands".to_owned()
@@ -158,7 +196,9 @@ fn router_witness(
         match session.as_ref().map(|s| s.state) {
             None => Says::Nothing(Doubt::new(format!("{who} shows no such session"))),
             Some(SessionState::Up) if from_peer == Some(true) => Says::Is(SessionState::Up),
-            Some(SessionState::Up) => Says::UpPerhaps,
+            Some(SessionState::Up) => {
+                Says::UpPerhaps(router.is_some_and(|r| matches!(r.routes, Reading::Outdated(_))))
+            }
             Some(SessionState::Down) if from_peer == Some(true) => Says::Nothing(Doubt::new(
                 format!("{who} says down and shows routes from it"),
             )),
@@ -167,7 +207,12 @@ fn router_witness(
             Some(_) => Says::Nothing(Doubt::new(format!("{who} does not say"))),
         }
     });
-    Witness { who, says }
+    Witness {
+        who,
+        says,
+        hint: true,
+        proof: Proof::Absent,
+    }
 }
 
 fn er_session(picture: &Picture, link: &ExpressRouteView, port: &ErPort) -> SessionVerdict {
@@ -195,16 +240,20 @@ fn er_session(picture: &Picture, link: &ExpressRouteView, port: &ErPort) -> Sess
     if matches!(edge, Says::Nothing(_)) && port.routes.known().is_some_and(routes_from_router) {
         edge = Says::Is(SessionState::Up);
     }
+    let proof = proof(&port.routes, |r| r.next_hop == NextHop::Address(customer));
+    let edge = Witness {
+        who: who.to_owned(),
+        says: edge,
+        hint: false,
+        proof,
+    };
     let witnesses = [
         router_witness(
             picture.router(&port.router),
             &port.router_says,
             port.microsoft,
         ),
-        Witness {
-            who: who.to_owned(),
-            says: edge,
-        },
+        edge,
     ];
     join(name, &link.name, port.microsoft, &witnesses)
 }
@@ -225,12 +274,15 @@ fn dx_session(picture: &Picture, link: &DirectConnectView) -> SessionVerdict {
     } else {
         who
     };
+    let amazon = Witness {
+        who: who.to_owned(),
+        says: amazon,
+        hint: false,
+        proof: proof(&link.accepted, |_| true),
+    };
     let witnesses = [
         router_witness(picture.router(&link.router), &link.router_says, link.amazon),
-        Witness {
-            who: who.to_owned(),
-            says: amazon,
-        },
+        amazon,
     ];
     join(name, &link.name, link.amazon, &witnesses)
 }
@@ -271,8 +323,15 @@ fn tunnel_session(vpn: &VpnView, tunnel: &VpnTunnelView) -> SessionVerdict {
             Witness {
                 who: "AWS".to_owned(),
                 says: aws,
+                hint: false,
+                proof: Proof::Absent,
             },
-            Witness { who, says: azure },
+            Witness {
+                who,
+                says: azure,
+                hint: false,
+                proof: Proof::Absent,
+            },
         ],
     )
 }

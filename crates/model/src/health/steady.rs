@@ -3,9 +3,11 @@
 
 use super::Raw;
 use super::paths::{Active, Found};
-use crate::report::{Truth, Verdict};
+use super::sessions::{SessionVerdict, Standing};
+use crate::report::{HealthVerdicts, Truth, Verdict};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Samples that a recovery, lost telemetry or a mere doubt needs.
@@ -96,6 +98,17 @@ impl Steady {
         }
     }
 
+    /// Goes on where an earlier process stopped.
+    fn resume(verdict: Option<&Verdict>) -> Self {
+        let mut s = Self::default();
+        if let Some(v) = verdict.filter(|v| REASONS.contains(&v.reason)) {
+            s.show(v.clone());
+            // What it was before is not known: a failure that outlived the process recovers like any other.
+            s.ever_true = true;
+        }
+        s
+    }
+
     fn show(&mut self, verdict: Verdict) -> Verdict {
         if verdict.truth != Truth::Unknown {
             self.was = Some(verdict.truth);
@@ -133,6 +146,17 @@ const REASONS: [&str; 16] = [
     "SingleExpressRoutePort",
 ];
 
+/// A verdict as status shows it, if it is one of health: how a new process learns what the last one said.
+pub fn shown_verdict(status: &str, reason: &str, message: &str) -> Option<Verdict> {
+    let truth = match status {
+        "True" => Truth::True,
+        "False" => Truth::False,
+        _ => Truth::Unknown,
+    };
+    let reason = REASONS.into_iter().find(|r| *r == reason)?;
+    Some(Verdict::new(truth, reason, message))
+}
+
 fn as_verdict(s: &Shown) -> Verdict {
     let reason = REASONS
         .into_iter()
@@ -163,18 +187,45 @@ pub struct Memory {
     lost: u8,
     lost_at: Option<Timestamp>,
     out_since: Option<Timestamp>,
+    /// Sessions that were up at the last judgement, by link and peer.
+    #[serde(default)]
+    up: BTreeSet<String>,
     /// Newest first.
     pub failovers: Vec<Failover>,
 }
 
 impl Memory {
     /// With what status remembers of an earlier process.
-    pub fn restored(active: Option<Active>, failovers: Vec<Failover>) -> Self {
+    pub fn resumed(
+        verdicts: &HealthVerdicts,
+        active: Option<Active>,
+        failovers: Vec<Failover>,
+    ) -> Self {
         Self {
+            bgp: Steady::resume(verdicts.bgp_established.as_ref()),
+            routes: Steady::resume(verdicts.routes_as_expected.as_ref()),
+            available: Steady::resume(verdicts.available.as_ref()),
+            redundant: Steady::resume(verdicts.redundant.as_ref()),
             active,
             failovers,
             ..Self::default()
         }
+    }
+
+    /// A session about which nobody knows anything newer stands as it stood while its next reading is on its way.
+    pub(crate) fn hold(&mut self, sessions: &mut [SessionVerdict]) {
+        let mut up = BTreeSet::new();
+        for s in sessions.iter_mut().filter(|s| s.counted) {
+            let key = format!("{} {}", s.link, s.peer);
+            if s.standing == Standing::Unknown && s.waiting && self.up.contains(&key) {
+                s.standing = Standing::Up;
+                s.message.clear();
+            }
+            if s.standing == Standing::Up {
+                up.insert(key);
+            }
+        }
+        self.up = up;
     }
 
     /// Takes what was found, and answers what to show. A definite path counts at once; not knowing takes three samples.

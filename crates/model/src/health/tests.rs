@@ -503,7 +503,11 @@ fn every_session_standing() {
     let mut p = lab();
     p.direct_connects[0].amazon_says =
         Reading::Read(Some(session("169.254.50.218", SessionState::Down)));
-    assert_eq!(bgp(&once(&p)).1, "SourcesDisagree");
+    assert_eq!(
+        bgp(&once(&p)).1,
+        "SourcesDisagree",
+        "the router has routes from a peer that says down"
+    );
     // A hint that the router's own routes contradict is no witness.
     p.direct_connects[0].router_says =
         Reading::Read(Some(session("169.254.50.217", SessionState::Down)));
@@ -511,7 +515,10 @@ fn every_session_standing() {
     p.direct_connects[0].amazon_says =
         Reading::Read(Some(session("169.254.50.218", SessionState::Up)));
     assert_eq!(bgp(&once(&p)).1, "Established");
+    // Nor is one that AWS's accepted routes contradict; without them it is a dispute.
     p.routers[0].routes = Reading::Unknown("HTTP 500".into());
+    assert_eq!(bgp(&once(&p)).1, "Established");
+    p.direct_connects[0].accepted = Reading::NotOffered("denied".into());
     assert_eq!(bgp(&once(&p)).1, "SourcesDisagree");
     // A failover test is somebody's will.
     p.direct_connects[0].testing = true;
@@ -705,6 +712,85 @@ fn an_outdated_table_is_waited_for_and_not_counted() {
         (available(&j), j.active),
         ((Truth::False, "NoPathAvailable"), Some(Active::None))
     );
+}
+
+#[test]
+fn a_late_hint_after_a_recovery_makes_nothing_unknown() {
+    // AWS says up; Megaport's word is older; the tables are being read again.
+    let mut memory = Memory::default();
+    judge(&lab(), &mut memory, &at(0));
+    judge(&failed_over(), &mut memory, &at(15));
+    let mut p = lab();
+    let dx = &mut p.direct_connects[0];
+    dx.router_says = Reading::Read(Some(session("169.254.50.217", SessionState::Down)));
+    dx.accepted = Reading::Outdated(Table::default());
+    dx.advertised = Reading::Outdated(Table::default());
+    p.routers[0].routes = Reading::Outdated(mcr(&MCR[..1]));
+    p.nics[0].routes = Reading::Outdated(nic(&[]));
+    p.er_gateway.as_mut().unwrap().learned = Reading::Outdated(learned(&ER_LEARNED));
+    for i in 0..10 {
+        let j = judge(&p, &mut memory, &at(30 + 15 * i));
+        assert_eq!(
+            (available(&j), j.active),
+            ((Truth::True, "PathAvailable"), Some(Active::Vpn))
+        );
+        assert_eq!(bgp(&j), (Truth::False, "SourcesDisagree"));
+    }
+    // Then the tables come.
+    let dx = &mut p.direct_connects[0];
+    dx.accepted = vif(VifDirection::Accepted, &["172.29.0.0/16"]);
+    p.nics[0].routes = lab().nics[0].routes.clone();
+    let j = judge(&p, &mut memory, &at(200));
+    assert_eq!(
+        (available(&j).0, j.active),
+        (Truth::True, Some(Active::ExpressRoute))
+    );
+}
+
+#[test]
+fn a_session_that_is_being_looked_at_again_still_counts() {
+    let mut memory = Memory::default();
+    judge(&lab(), &mut memory, &at(0));
+    let mut p = failed_over();
+    // Only a hint is left of the session to Azure until its tables are read again.
+    p.routers[0].routes = Reading::Outdated(mcr(&MCR));
+    let port = &mut p.express_routes[0].ports[0];
+    port.edge_says = Reading::Outdated(vec![session("169.254.101.217", SessionState::Up)]);
+    port.routes = Reading::Outdated(circuit(&PRIMARY));
+    let j = judge(&p, &mut memory, &at(15));
+    assert_eq!((j.sessions_up, bgp(&j).1), (3, "AdministrativelyDown"));
+    // Nothing is held for a session that was not up.
+    let j = judge(&p, &mut Memory::default(), &at(15));
+    assert_eq!(j.sessions_up, 2);
+}
+
+#[test]
+fn a_new_process_goes_on_where_the_last_one_stopped() {
+    let mut memory = Memory::default();
+    judge(&lab(), &mut memory, &at(0));
+    let last = judge(&failed_over(), &mut memory, &at(15));
+    let again = |v: &Option<Verdict>| {
+        v.as_ref()
+            .and_then(|v| shown_verdict(v.truth.as_str(), v.reason, &v.message))
+    };
+    let shown = HealthVerdicts {
+        bgp_established: again(&last.verdicts.bgp_established),
+        routes_as_expected: again(&last.verdicts.routes_as_expected),
+        available: again(&last.verdicts.available),
+        redundant: again(&last.verdicts.redundant),
+    };
+    assert_eq!(shown, last.verdicts);
+    let mut next = Memory::resumed(&shown, last.active, last.failovers.clone());
+    let j = judge(&failed_over(), &mut next, &at(30));
+    assert_eq!(
+        (j.verdicts, j.active, j.failovers),
+        (last.verdicts, last.active, last.failovers)
+    );
+    let truths: Vec<Truth> = (0..3)
+        .map(|i| bgp(&judge(&lab(), &mut next, &at(45 + 15 * i))).0)
+        .collect();
+    assert_eq!(truths, [Truth::False, Truth::False, Truth::True]);
+    assert_eq!(shown_verdict("Unknown", "NotProvisioned", ""), None);
 }
 
 #[test]

@@ -320,3 +320,47 @@ fn messages_are_sorted_and_bounded() {
         .message;
     assert_eq!(message, "m0; m1; m2; m3; and 5 more");
 }
+
+#[test]
+fn an_interconnect_whose_links_can_not_be_read_is_not_being_built() {
+    let mut plan = Plan {
+        actions: Vec::new(),
+        adopt: BTreeMap::new(),
+        forget: Vec::new(),
+        blockers: Vec::new(),
+        phases: BTreeMap::new(),
+        drift: BTreeMap::new(),
+        look_again: Duration::from_secs(1),
+        done: true,
+    };
+    plan.phases.insert("vgw".into(), Phase::Ready);
+    let link = |unreadable| LinkState {
+        describe: "VpnPair lab-vpn".into(),
+        provisioned: false,
+        unreadable,
+        in_sync: true,
+        accepted: true,
+        message: "HTTP 500".into(),
+    };
+    let ready = |unreadable| {
+        let health = HealthVerdicts::default();
+        let links = [link(unreadable)];
+        let all = report(&Scope {
+            kind: Kind::HybridInterconnect,
+            rejection: None,
+            plan: Some(&plan),
+            deleting: false,
+            paused: false,
+            retain: false,
+            observe_only: false,
+            health: &health,
+            links: &links,
+        });
+        all.iter()
+            .find(|c| c.kind == "Provisioned")
+            .map(|c| (c.truth, c.reason))
+            .unwrap()
+    };
+    assert_eq!(ready(true), (Truth::Unknown, "StaleTelemetry"));
+    assert_eq!(ready(false), (Truth::False, "Provisioning"));
+}
