@@ -14,6 +14,7 @@ use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, PostParams,
 };
 use serde_json::Value;
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::controlplane::SharedControlPlane;
 use crate::demo::watch::{Reader, Seen};
@@ -22,12 +23,17 @@ use crate::playground::{Rig, SandboxClient};
 /// How long one thing may take in real time. Generous: the machine may be busy with other things.
 pub const PATIENCE: Duration = Duration::from_mins(6);
 
+/// How often is looked. Looking costs the machine what the operator needs.
+const LOOK: Duration = Duration::from_millis(200);
+
 /// A rig with a name, and what tests ask of it.
 pub struct Trial {
     pub rig: Rig,
     pub client: Client,
     pub shared: &'static SharedControlPlane,
     reader: Reader,
+    /// The call log as far as it was read: it is long, and asked for often.
+    log: Mutex<Vec<Value>>,
 }
 
 /// `config/samples/NAME`.
@@ -79,6 +85,7 @@ impl Trial {
             client,
             shared,
             reader,
+            log: Mutex::default(),
         }
     }
 
@@ -176,7 +183,7 @@ impl Trial {
                     summary(&seen)
                 );
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(LOOK).await;
         }
     }
 
@@ -209,18 +216,27 @@ impl Trial {
 
     /// The calls of the log, from the operator.
     pub async fn calls(&self) -> Vec<Value> {
-        let calls = self.ask("/calls").await;
-        let calls = calls.as_array().cloned().unwrap_or_default();
-        calls
-            .into_iter()
+        self.all_calls()
+            .await
+            .iter()
             .filter(|c| c["principal"] == "causeway")
+            .cloned()
             .collect()
     }
 
     /// How many of them meant to change something.
     pub async fn mutating(&self) -> usize {
-        let calls = self.calls().await;
-        calls.iter().filter(|c| c["mutating"] == true).count()
+        let calls = self.all_calls().await;
+        let ours = |c: &&Value| c["principal"] == "causeway" && c["mutating"] == true;
+        calls.iter().filter(ours).count()
+    }
+
+    async fn all_calls(&self) -> MutexGuard<'_, Vec<Value>> {
+        let mut log = self.log.lock().await;
+        let last = log.last().and_then(|c| c["seq"].as_u64()).unwrap_or(0);
+        let news = self.ask(&format!("/calls?since={last}")).await;
+        log.extend(news.as_array().cloned().unwrap_or_default());
+        log
     }
 
     /// Simulated time.

@@ -324,19 +324,26 @@ impl Walk<'_> {
                 .is_none_or(|read| *read <= acted)
     }
 
-    /// A create whose outcome reads may not show yet.
+    /// A create whose outcome reads may not show yet. What a read says counts from when it began: one from before the
+    /// call or from within the lag after it proves nothing, however long ago that is (a poller may have been held up, and
+    /// a call may have taken long).
     fn create_is_ambiguous(&self, slot: &Slot) -> bool {
         let lag = self.input.timing.lag(slot.provider);
-        let recent = |at: Timestamp| self.age(at) < lag;
-        let intent = self
+        let read = self.input.observed.read_at.get(&slot.id);
+        let recent = |at: Timestamp| {
+            let after = |read: &Timestamp| Duration::try_from(read.duration_since(at));
+            self.age(at) < lag || read.is_some_and(|r| after(r).unwrap_or_default() < lag)
+        };
+        let answered = self.memo(&slot.id).acted;
+        let sent = self
             .input
             .observed
             .records
             .get(&slot.id)
             .and_then(|r| r.intent)
-            .is_some_and(recent);
+            .map(|intent| answered.map_or(intent, |at| at.max(intent)));
         let wiped = slot.paid && self.input.observed.amnesia_since.is_some_and(recent);
-        intent || wiped
+        sent.is_some_and(recent) || wiped
     }
 
     /// The failure of the last call on this slot still forbids the next one.

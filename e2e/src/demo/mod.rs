@@ -33,7 +33,7 @@ use watch::{Reader, Seen, Watch};
 const LAB: &str = "lab";
 const INTERCONNECT: &str = "hi/lab";
 /// How often the objects are looked at.
-const LOOK: Duration = Duration::from_millis(250);
+const LOOK: Duration = Duration::from_millis(400);
 /// How long the clouds may take for one part of the lab: in simulated time …
 const PATIENCE_OF_CLOUDS: Duration = Duration::from_hours(12);
 /// … and what this machine may add to that, in real time.
@@ -191,14 +191,13 @@ impl Demo {
         let api = Api::<HybridInterconnect>::namespaced(self.client.clone(), NAMESPACE);
         api.create(&PostParams::default(), manifest).await?;
         let begun = now(&self.sandbox).await?;
-        self.until("the interconnect is Ready", |seen, _| {
-            seen.objects
-                .get(INTERCONNECT)
-                .is_some_and(|o| o.is("Ready"))
+        let ready = |seen: &Seen| {
+            seen.objects.contains_key(INTERCONNECT)
                 && seen.objects.len() == 4
                 && seen.objects.values().all(|o| o.is("Ready"))
-        })
-        .await?;
+        };
+        self.until("the interconnect and its links are Ready", ready, None)
+            .await?;
         let took = between(begun, now(&self.sandbox).await?);
         let path: Value = self.sandbox.get("/critical-path?kind=create").await?;
         self.speak(&format!(
@@ -229,7 +228,7 @@ impl Demo {
         let path = format!("/sessions/{session}/shutdown");
         self.sandbox.post::<Value>(&path, &json!({})).await?;
         self.speak("shut").await?;
-        self.until("the active path is VPN", |seen, _| over(seen, "VPN"))
+        self.until("the active path is VPN", |seen| over(seen, "VPN"), None)
             .await?;
         let noticed = between(shut, now(&self.sandbox).await?);
         self.speak(&format!(
@@ -237,10 +236,9 @@ impl Demo {
             roughly(noticed)
         ))
         .await?;
-        self.until("the reports show it", |seen, vantages| {
-            over(seen, "VPN") && settled(vantages, State::FailedOver)
-        })
-        .await?;
+        let shown = Some(State::FailedOver);
+        self.until("the reports show it", |seen| over(seen, "VPN"), shown)
+            .await?;
         self.kubectl(&["get", "causeway", "--namespace", NAMESPACE])
             .await?;
         self.tables(State::FailedOver).await?;
@@ -249,14 +247,13 @@ impl Demo {
         self.say.heading("BGP is started again");
         let path = format!("/sessions/{session}/start");
         self.sandbox.post::<Value>(&path, &json!({})).await?;
-        self.until("everything is as before", |seen, vantages| {
+        let restored = |seen: &Seen| {
             let object = seen.objects.get(INTERCONNECT);
-            over(seen, "ExpressRoute")
-                && object
-                    .is_some_and(|o| o.is("Ready") && o.is("RoutesAsExpected") && o.is("Redundant"))
-                && settled(vantages, State::Normal)
-        })
-        .await?;
+            let holds = ["Ready", "RoutesAsExpected", "Redundant"];
+            over(seen, "ExpressRoute") && object.is_some_and(|o| holds.iter().all(|c| o.is(c)))
+        };
+        self.until("everything is as before", restored, Some(State::Normal))
+            .await?;
         self.last_failover().await
     }
 
@@ -298,8 +295,12 @@ impl Demo {
         let api = Api::<HybridInterconnect>::namespaced(self.client.clone(), NAMESPACE);
         let begun = now(&self.sandbox).await?;
         api.delete(LAB, &DeleteParams::default()).await?;
-        self.until("nothing is left of it", |seen, _| seen.objects.is_empty())
-            .await?;
+        self.until(
+            "nothing is left of it",
+            |seen| seen.objects.is_empty(),
+            None,
+        )
+        .await?;
         let took = between(begun, now(&self.sandbox).await?);
         let path: Value = self.sandbox.get("/critical-path?kind=delete").await?;
         self.speak(&format!(
@@ -358,10 +359,8 @@ impl Demo {
     async fn tables(&mut self, state: State) -> Result<(), DemoError> {
         if state == State::Normal {
             // Reports are written on a budget: what is checked must have arrived.
-            self.until("the reports have every table", |_, vantages| {
-                settled(vantages, State::Normal)
-            })
-            .await?;
+            self.until("the reports have every table", |_| true, Some(state))
+                .await?;
         }
         self.say.heading(match state {
             State::Normal => "The lab's tables: everything is up",
@@ -387,6 +386,18 @@ impl Demo {
         let api = Api::<RouteReport>::namespaced(self.client.clone(), NAMESPACE);
         let reports = api.list(&ListParams::default()).await?.items;
         Ok(tables::vantages(&reports))
+    }
+
+    /// What the reports do not show yet of this state.
+    async fn missing(&self, state: Option<State>) -> Result<Vec<String>, DemoError> {
+        let Some(state) = state else {
+            return Ok(Vec::new());
+        };
+        let facts = checks::of_tables(&self.vantages().await?, state);
+        let missing = facts.into_iter().filter(|f| !f.holds);
+        Ok(missing
+            .map(|f| format!("{} (seen: {})", f.what, f.seen))
+            .collect())
     }
 
     fn check(&mut self, facts: Vec<Fact>) {
@@ -421,16 +432,21 @@ impl Demo {
     async fn until(
         &mut self,
         what: &str,
-        done: impl Fn(&Seen, &[causeway_api::report::Vantage]) -> bool,
+        done: impl Fn(&Seen) -> bool,
+        tables: Option<State>,
     ) -> Result<(), DemoError> {
         let limit = PATIENCE_OF_CLOUDS.div_f64(self.speed) + PATIENCE_OF_MACHINE;
         let begun = Instant::now();
         loop {
             let seen = self.reader.read().await?;
-            let vantages = self.vantages().await?;
             let simulated = between(self.start, now(&self.sandbox).await?);
             self.watch.tell(&seen, simulated);
-            if done(&seen, &vantages) {
+            let missing = if done(&seen) {
+                self.missing(tables).await?
+            } else {
+                Vec::new()
+            };
+            if done(&seen) && missing.is_empty() {
                 return Ok(());
             }
             self.playground.check()?;
@@ -441,16 +457,11 @@ impl Demo {
             }
             if begun.elapsed() > limit {
                 return Err(DemoError::Timeout {
-                    what: what.to_owned(),
+                    what: [vec![what.to_owned()], missing].concat().join("\n  "),
                     after: minutes(limit),
                 });
             }
             tokio::time::sleep(LOOK).await;
         }
     }
-}
-
-/// Whether the reports have arrived at this state.
-fn settled(vantages: &[causeway_api::report::Vantage], state: State) -> bool {
-    checks::of_tables(vantages, state).iter().all(|f| f.holds)
 }

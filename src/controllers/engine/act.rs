@@ -150,9 +150,14 @@ pub(super) async fn act<K: Managed>(
                 let first =
                     m.memo.failure.as_ref().map(|f| f.message.clone()) != Some(error.to_string());
                 failed(ctx, m, &error);
-                if matches!(action, Action::Create { .. }) && error.sent == Sent::No {
-                    // Surely not sent: nothing is ambiguous.
-                    records.remove(&slot.id);
+                if matches!(action, Action::Create { .. }) {
+                    if error.sent == Sent::No {
+                        // Surely not sent: nothing is ambiguous.
+                        records.remove(&slot.id);
+                    } else {
+                        // It may have been carried out until now.
+                        m.memo.acted = Some(Timestamp::now());
+                    }
                 }
                 if first && !error.is_blocked() && !error.is_conflict() {
                     event(
