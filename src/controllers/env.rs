@@ -22,6 +22,8 @@ pub struct AzureEnv {
     pub location: String,
     pub tags: BTreeMap<String, String>,
     pub virtual_network: Option<ResourceId>,
+    /// The field and the Secret to correct when Azure refuses the credentials, for people.
+    pub credentials: String,
 }
 
 impl AzureEnv {
@@ -46,6 +48,8 @@ pub struct MegaportEnv {
     pub account: Arc<MegaportAccount>,
     pub snapshot: Arc<MegaportSnapshot>,
     pub cost_centre: Option<String>,
+    /// The field and the Secret to correct when Megaport refuses the credentials, for people.
+    pub credentials: String,
 }
 
 /// Everything that observing and executing need beside the graph.

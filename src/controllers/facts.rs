@@ -139,12 +139,13 @@ fn vpc(aws: &AwsEnv, id: &str) -> Result<Option<Vec<Ipv4Net>>, Rejection> {
         .map(|v| v.cidrs.clone()))
 }
 
-fn unread(what: &str) -> impl Fn(CloudError) -> Rejection {
+/// `credentials`: the field and the Secret to correct.
+fn unread(what: &str, credentials: &str) -> impl Fn(CloudError) -> Rejection {
     move |e| {
         if e.is_auth() {
             Rejection {
                 reason: "CredentialsInvalid",
-                message: format!("{what}: {e}"),
+                message: format!("{credentials}: {e}"),
                 undecided: false,
             }
         } else {
@@ -154,11 +155,10 @@ fn unread(what: &str) -> impl Fn(CloudError) -> Rejection {
 }
 
 async fn providers(azure: &AzureEnv) -> Result<Vec<Provider>, Rejection> {
-    let read = azure
-        .account
-        .catalogue()
-        .await
-        .map_err(unread("Azure's catalogue of connectivity providers"))?;
+    let read = azure.account.catalogue().await.map_err(unread(
+        "Azure's catalogue of connectivity providers",
+        &azure.credentials,
+    ))?;
     Ok(read
         .iter()
         .map(|p| Provider {
@@ -179,7 +179,7 @@ async fn locations(megaport: &MegaportEnv) -> Result<Vec<Location>, Rejection> {
         .account
         .locations()
         .await
-        .map_err(unread("Megaport's locations"))?;
+        .map_err(unread("Megaport's locations", &megaport.credentials))?;
     Ok(read
         .iter()
         .map(|l| Location {
@@ -200,7 +200,9 @@ fn products_read(megaport: &MegaportEnv) -> Result<(), Rejection> {
     let part = &megaport.snapshot.products;
     match (&part.read_at, &part.error) {
         (Some(_), _) => Ok(()),
-        (None, Some(e)) => Err(unread("Megaport's products")(e.clone())),
+        (None, Some(e)) => Err(unread("Megaport's products", &megaport.credentials)(
+            e.clone(),
+        )),
         (None, None) => Err(not_yet("Megaport's products were not read yet".to_owned())),
     }
 }

@@ -133,6 +133,7 @@ pub(super) async fn azure(
         location: spec.location.clone(),
         tags: spec.tags.clone(),
         virtual_network: None,
+        credentials: credentials("azure", secret),
     })
 }
 
@@ -215,6 +216,7 @@ pub(super) async fn megaport(
         account,
         snapshot,
         cost_centre: spec.cost_centre.clone(),
+        credentials: credentials("megaport", Some(&spec.credentials_secret_ref.name)),
     })
 }
 
