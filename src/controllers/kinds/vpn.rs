@@ -4,6 +4,7 @@ use super::common::{self, no, not_yet, small};
 use crate::clients::azure::ResourceId;
 use crate::controllers::context::Context;
 use crate::controllers::engine::ReconcileError;
+use crate::controllers::marks::Marks;
 use crate::controllers::status::Written;
 use crate::controllers::{Health, Managed, Prepared, Wakes};
 use crate::health;
@@ -15,7 +16,7 @@ use causeway_api::status::{CommonStatus, ResolvedReference};
 use causeway_api::vpn::{IpsecProfile as ApiProfile, TunnelName};
 use causeway_model::desired::SecretHandle;
 use causeway_model::graph;
-use causeway_model::observe::Observed;
+use causeway_model::observe::{Observed, Ownership};
 use causeway_model::plan::Plan;
 use causeway_model::report::{self, Rejection};
 use causeway_model::slot::SlotId;
@@ -299,13 +300,13 @@ async fn prepare(
         .common()
         .map(|c| c.references.clone())
         .unwrap_or_default();
-    let tunnels = tunnels(
-        object,
-        &aws,
-        vgw_id.as_deref(),
-        &mut references,
-        &keys_secret,
-    )?;
+    let others = if deleting {
+        // Whoever else uses these addresses does not keep us from leaving.
+        Vec::new()
+    } else {
+        used_by_others(object, &aws, vgw_id.as_deref(), &env.marks)
+    };
+    let tunnels = tunnels(object, &others, &mut references, &keys_secret)?;
     let generated: Vec<String> = tunnels
         .iter()
         .filter(|t| t.pre_shared_key.secret == keys_secret)
@@ -359,11 +360,37 @@ async fn prepare(
     })
 }
 
-/// The four tunnels: as given, as allocated earlier (kept in status), or allocated now beside what the VGW already has.
-fn tunnels(
+/// Inside prefixes of connections on the same virtual private gateway that are not ours: neither recorded nor marked. A
+/// record may lack the ID still, while the answer to its order is on its way or was lost.
+fn used_by_others(
     object: &VpnPair,
     aws: &crate::controllers::env::AwsEnv,
     vgw: Option<&str>,
+    marks: &Marks,
+) -> Vec<Ipv4Net> {
+    let own: Vec<String> = crate::controllers::status::records(object.common())
+        .into_values()
+        .filter_map(|r| r.id)
+        .collect();
+    aws.snapshot
+        .vpn_connections
+        .items
+        .iter()
+        .filter(|c| {
+            c.state != causeway_aws::State::Deleted
+                && c.vpn_gateway_id.as_deref() == vgw
+                && !own.contains(&c.id)
+                && marks.judge(&c.tags) != Ownership::Ours
+        })
+        .flat_map(|c| &c.tunnels)
+        .filter_map(|t| t.health.inside_cidr.parse().ok())
+        .collect()
+}
+
+/// The four tunnels: as given, as allocated earlier (kept in status), or allocated now beside what the VGW already has.
+fn tunnels(
+    object: &VpnPair,
+    used: &[Ipv4Net],
     references: &mut Vec<ResolvedReference>,
     keys_secret: &str,
 ) -> Result<Vec<Tunnel>, Rejection> {
@@ -388,24 +415,7 @@ fn tunnels(
             );
         }
     }
-    let own: Vec<String> = crate::controllers::status::records(object.common())
-        .into_values()
-        .filter_map(|r| r.id)
-        .collect();
-    let used: Vec<Ipv4Net> = aws
-        .snapshot
-        .vpn_connections
-        .items
-        .iter()
-        .filter(|c| {
-            c.state != causeway_aws::State::Deleted
-                && c.vpn_gateway_id.as_deref() == vgw
-                && !own.contains(&c.id)
-        })
-        .flat_map(|c| &c.tunnels)
-        .filter_map(|t| t.health.inside_cidr.parse().ok())
-        .collect();
-    let all = allocate_tunnels(&fixed, &used)
+    let all = allocate_tunnels(&fixed, used)
         .map_err(|why| no("InvalidTopology", format!("spec.tunnels: {why}")))?;
     Ok(TunnelName::ALL
         .into_iter()
