@@ -370,7 +370,8 @@ async fn judge<K: Managed>(
             &**object,
             kind,
             "PathChanged",
-            "Failover",
+            // Events with the same action are counted, not shown: each direction is one of its own.
+            &format!("ChangeTo{}", name(f.to)),
             &format!(
                 "the active path changed from {} to {}",
                 name(f.from),
