@@ -38,9 +38,11 @@ pub enum AccountError {
         key: &'static str,
         keys: &'static str,
     },
-    #[error("{field}: {error}")]
+    #[error("{field}: {identity}: {error}")]
     Provider {
         field: &'static str,
+        /// The Secret, or in words that there is none.
+        identity: String,
         error: CloudError,
     },
     /// The API server did not answer.
@@ -50,6 +52,14 @@ pub enum AccountError {
         secret: String,
         why: String,
     },
+}
+
+/// Whose credentials these are, for people.
+fn identity(secret: Option<&str>) -> String {
+    secret.map_or_else(
+        || "the platform's identity".to_owned(),
+        |name| format!("Secret {name}"),
+    )
 }
 
 /// How requests leave this process.
@@ -305,7 +315,11 @@ impl Accounts {
                 },
             )
             .await
-            .map_err(|error| AccountError::Provider { field, error })?;
+            .map_err(|error| AccountError::Provider {
+                field,
+                identity: identity(secret),
+                error,
+            })?;
         account.poller.watch(user, waker);
         Ok(account)
     }
@@ -371,7 +385,11 @@ impl Accounts {
                 },
             )
             .await
-            .map_err(|error| AccountError::Provider { field, error })?;
+            .map_err(|error| AccountError::Provider {
+                field,
+                identity: identity(secret),
+                error,
+            })?;
         account.poller.watch(user, waker);
         Ok(account)
     }
@@ -410,7 +428,11 @@ impl Accounts {
                 Ok(MegaportAccount::start(client, w.pace))
             })
             .await
-            .map_err(|error| AccountError::Provider { field, error })?;
+            .map_err(|error| AccountError::Provider {
+                field,
+                identity: identity(Some(secret)),
+                error,
+            })?;
         account.poller.watch(user, waker);
         Ok(account)
     }
