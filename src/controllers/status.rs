@@ -49,7 +49,8 @@ pub fn records(common: Option<&CommonStatus>) -> BTreeMap<SlotId, Record> {
                         Record {
                             id: s.id.clone(),
                             intent,
-                            seen: s.found,
+                            // The intent goes when the object was seen.
+                            seen: s.intent.is_none(),
                         },
                     )
                 })
@@ -155,7 +156,7 @@ fn slots(
                 message: message.map(|m| m.chars().take(1000).collect()),
                 intent,
                 adopted: before.is_some_and(|b| b.adopted),
-                found: record.is_some_and(|r| r.seen),
+                found: before.is_some_and(|b| b.found),
                 owner: before.and_then(|b| b.owner.clone()),
                 outputs: BTreeMap::new(),
                 applied: before.map(|b| b.applied.clone()).unwrap_or_default(),
