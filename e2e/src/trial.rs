@@ -44,6 +44,9 @@ pub fn sample(name: &str) -> PathBuf {
 }
 
 /// A sample as a value, in `namespace`.
+///
+/// # Panics
+/// When it cannot be read.
 pub fn document(name: &str, namespace: &str) -> Value {
     let path = sample(name);
     let text = std::fs::read_to_string(&path)
@@ -117,6 +120,9 @@ impl Trial {
     }
 
     /// Creates an object of one of our kinds, if the API server takes it.
+    ///
+    /// # Panics
+    /// When the document is no object at all.
     pub async fn try_create(&self, document: &Value) -> Result<DynamicObject, kube::Error> {
         let object: DynamicObject = serde_json::from_value(document.clone())
             .unwrap_or_else(|error| panic!("not an object: {error}\n{document:#}"));
