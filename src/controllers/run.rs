@@ -230,12 +230,14 @@ async fn control<K>(
             }
         })
         .reflect(writer)
-        .applied_objects()
-        .inspect(move |object| {
-            if let Ok(object) = object {
+        // Deletions too: an interconnect that goes waits for its links to be gone.
+        .inspect(move |event| {
+            use watcher::Event::{Apply, Delete, InitApply};
+            if let Ok(Apply(object) | InitApply(object) | Delete(object)) = event {
                 object.wake_relations(&neighbours);
             }
-        });
+        })
+        .applied_objects();
     let wakes = futures::stream::poll_fn(move |cx| woken.poll_recv(cx));
     let ended = async move {
         // Also when the sender is gone: then the process is ending.
