@@ -60,7 +60,7 @@ fn judge<K: Managed>(
                     reason: f.reason,
                     message: f.message,
                     undecided: false,
-                })
+                });
             }
             Severity::Error => {}
         }

@@ -89,14 +89,14 @@ mod tests {
         let (a, b) = (LockKey::vnet("/V"), LockKey::gateway("/g"));
         let one = holder("HybridInterconnect n/lab", "er-gateway");
         let two = holder("VpnPair n/lab-vpn", "vpn-gateway");
-        assert!(t.acquire(&one, &[a.clone()]).is_ok());
+        assert!(t.acquire(&one, std::slice::from_ref(&a)).is_ok());
         assert_eq!(t.acquire(&two, &[b.clone(), a.clone()]), Err(a.clone()));
         assert!(
             !t.held().contains_key(&b),
             "nothing is taken when one is busy"
         );
         assert!(
-            t.acquire(&one, &[a.clone()]).is_ok(),
+            t.acquire(&one, std::slice::from_ref(&a)).is_ok(),
             "the holder may take it again"
         );
         assert!(t.release(&one));

@@ -63,6 +63,9 @@ struct Remembered {
     written: Option<RouteReportStatus>,
 }
 
+/// The links that a path is made of, and whether it holds.
+type JudgedPath = (BTreeSet<String>, bool);
+
 /// What this process remembers of everybody's health. Lost on restart: verdicts then start anew.
 #[derive(Debug, Default)]
 pub struct Memories {
@@ -70,7 +73,7 @@ pub struct Memories {
     /// Both ends' networks by interconnect: its links have only one account each.
     networks: Mutex<HashMap<String, Networks>>,
     /// Paths of each interconnect as last judged: what they are made of, and whether they hold.
-    paths: Mutex<HashMap<String, Vec<(BTreeSet<String>, bool)>>>,
+    paths: Mutex<HashMap<String, Vec<JudgedPath>>>,
 }
 
 impl Memories {

@@ -101,7 +101,7 @@ fn every_rule_says_field_value_and_remedy() {
                     .gateway_subnet
                     .as_mut()
                     .unwrap()
-                    .prefixes = vec![net("172.29.255.0/28")]
+                    .prefixes = vec![net("172.29.255.0/28")];
             },
             &["172.29.255.0/28", "/27"],
         ),
@@ -114,7 +114,7 @@ fn every_rule_says_field_value_and_remedy() {
                     .gateway_subnet
                     .as_mut()
                     .unwrap()
-                    .network_security_group = Some("/x/nsg-1".to_owned())
+                    .network_security_group = Some("/x/nsg-1".to_owned());
             },
             &["nsg-1", "take it off"],
         ),
