@@ -37,7 +37,7 @@ demo-down: build ## End what `make demo KEEP=1` left running
 
 .PHONY: test
 test: controlplane fmt-check lint deny-if-present ## Every test, generated files and style included; from a fresh machine
-	env -u CAUSEWAY_REGENERATE $(CARGO) test --workspace --locked --no-fail-fast $(TEST)
+	env -u CAUSEWAY_REGENERATE $(CARGO) test --workspace --locked --no-fail-fast $(TEST) -- --show-output
 
 .PHONY: controlplane
 controlplane: build ## Obtain kube-apiserver, etcd, kube-controller-manager, kubectl, helm; print their folder
