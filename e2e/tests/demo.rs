@@ -25,7 +25,8 @@ impl Yard {
         command
             .arg("--dir")
             .arg(self.0.join("yard"))
-            .args(["--speed", "600"])
+            // Slow enough that a look every half second sees the wait for the provider, which lasts a few simulated minutes.
+            .args(["--speed", "150"])
             .stderr(file.try_clone().unwrap())
             .stdout(file)
             .stdin(Stdio::null());
