@@ -4,12 +4,12 @@
 mod act;
 mod polls;
 
+use super::Managed;
 use super::context::Context;
 use super::locks::Holder;
 use super::memo::ObjectMemo;
 use super::observe::observe;
 use super::status::{self, Written};
-use super::{Managed, Prepared};
 use causeway_api::{FINALIZER, OWNER_ID_ANNOTATION};
 use causeway_model::observe::Record;
 use causeway_model::plan::{self, Input, Mode};
@@ -171,7 +171,7 @@ async fn step<K: Managed>(
             ctx.accounts.pace().busy.max(Duration::from_millis(20)),
         ));
     }
-    hold_secrets(ctx, object, &prepared).await;
+    hold_secrets(ctx, object).await;
     polls::look_at_operations(ctx, &prepared, memo).await;
     let mut observed = observe(&prepared.env, &prepared.graph, &records);
     observed.memos = memo
@@ -245,7 +245,7 @@ async fn step<K: Managed>(
     let links = K::links(&object, ctx, deleting).await?;
     let health = K::judge(&object, ctx, key, &prepared, &observed, &plan).await;
     if deleting && plan.done && links.is_empty() && records.is_empty() && !policy.paused {
-        return finish(api, &object, ctx, key, &prepared).await;
+        return finish(api, &object, ctx, key).await;
     }
     let conditions = report::report(&Scope {
         kind: K::REPORT,
@@ -304,7 +304,7 @@ async fn reject<K: Managed>(
     );
     if deleting && records.is_empty() && K::links(object, ctx, true).await?.is_empty() {
         // Nothing was ever made: there is nothing to wait for.
-        return finish(api, object, ctx, key, &Prepared::empty()).await;
+        return finish(api, object, ctx, key).await;
     }
     let links = K::links_now(object, ctx);
     let conditions = report::report(&Scope {
@@ -353,7 +353,6 @@ async fn finish<K: Managed>(
     object: &K,
     ctx: &Arc<Context>,
     key: &str,
-    _prepared: &Prepared,
 ) -> Result<Requeue, ReconcileError> {
     let namespace = object.namespace().unwrap_or_default();
     for secret in object.secrets() {
@@ -391,7 +390,7 @@ async fn finish<K: Managed>(
 }
 
 /// Secrets that cloud objects will need carry our finalizer before the first of them is made (design §2.2).
-async fn hold_secrets<K: Managed>(ctx: &Context, object: &Arc<K>, _prepared: &Prepared) {
+async fn hold_secrets<K: Managed>(ctx: &Context, object: &Arc<K>) {
     if object.meta().deletion_timestamp.is_some() {
         return;
     }

@@ -69,25 +69,6 @@ pub struct Env {
 }
 
 impl Env {
-    /// The environment of an object that never got as far as an account.
-    pub fn nowhere() -> Self {
-        Self {
-            now: Timestamp::UNIX_EPOCH,
-            stale_after: Duration::ZERO,
-            marks: Marks {
-                cluster: String::new(),
-                owner: String::new(),
-                object: String::new(),
-            },
-            namespace: String::new(),
-            azure: None,
-            aws: None,
-            megaport: None,
-            foreign: BTreeMap::new(),
-            partner_port: None,
-        }
-    }
-
     /// Whether every inventory that this object needs was read since this process began, or could not be. Before that,
     /// nothing can be said, and what an earlier process said stands.
     pub fn looked_at(&self) -> bool {

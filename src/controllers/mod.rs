@@ -61,18 +61,6 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// For an object of which nothing was ever made.
-    pub fn empty() -> Self {
-        Self {
-            env: Env::nowhere(),
-            graph: Graph::default(),
-            secrets: Vec::new(),
-            references: Vec::new(),
-            other_path_proven: None,
-            health: kinds::HealthSpec::default(),
-        }
-    }
-
     pub fn account_ids(&self) -> AccountIDs {
         AccountIDs {
             azure_subscription: self.env.azure.as_ref().map(|a| a.subscription.clone()),

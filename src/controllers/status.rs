@@ -4,9 +4,9 @@
 use super::context::Context;
 use super::engine::{ReconcileError, bounded};
 use super::{Health, Managed, Prepared};
+use causeway_api::OWNER_ID_ANNOTATION;
 use causeway_api::common::{DeletionPolicy, DriftPolicy, ManagementPolicy, Policy as ApiPolicy};
 use causeway_api::status::{CommonStatus, Intent, Provider as ApiProvider, SlotPhase, SlotStatus};
-use causeway_api::{FINALIZER, OWNER_ID_ANNOTATION};
 use causeway_model::observe::{Observed, Record, Seen};
 use causeway_model::plan::{Phase, Plan};
 use causeway_model::provider::Provider;
@@ -275,9 +275,4 @@ async fn replace<K: Managed>(
             Err(e)
         }
     }
-}
-
-/// Whether an object carries our finalizer.
-pub fn is_held<K: ResourceExt>(object: &K) -> bool {
-    object.finalizers().iter().any(|f| f == FINALIZER)
 }

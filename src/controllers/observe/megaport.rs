@@ -2,7 +2,7 @@
 
 use super::{Env, Sight, unreadable};
 use crate::clients::megaport::{Mcr, ProductStatus, SeenBgp, Vxc};
-use causeway_model::desired::{Desired, McrSession, address_list};
+use causeway_model::desired::{Desired, address_list};
 use causeway_model::observe::{Ownership, Present, Record, Seen, State};
 use causeway_model::slot::{Class, Output, Slot};
 use std::collections::BTreeMap;
@@ -168,7 +168,7 @@ fn fill_vxc(slot: &Slot, v: &Vxc) -> (BTreeMap<Output, String>, BTreeMap<String,
                     fields.insert("vlanID".to_owned(), vlan.to_string());
                 }
             }
-            session_fields(&mut fields, wanted, s);
+            session_fields(&mut fields, s);
         } else {
             fields.insert(
                 "peerASN".to_owned(),
@@ -179,7 +179,7 @@ fn fill_vxc(slot: &Slot, v: &Vxc) -> (BTreeMap<Output, String>, BTreeMap<String,
     (outputs, fields, v.locked)
 }
 
-fn session_fields(fields: &mut BTreeMap<String, String>, _wanted: &McrSession, s: &SeenBgp) {
+fn session_fields(fields: &mut BTreeMap<String, String>, s: &SeenBgp) {
     if let Some(asn) = s.row.peer_asn {
         fields.insert("peerASN".to_owned(), asn.to_string());
     }
