@@ -5,6 +5,7 @@
 
 pub mod controlplane;
 pub mod demo;
+pub mod harness;
 pub mod playground;
 pub mod trial;
 

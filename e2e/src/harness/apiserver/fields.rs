@@ -1,0 +1,239 @@
+//! Who owns which field: the sets of paths behind server-side apply.
+//!
+//! May only compute. Kept beside the objects and not shown as `metadata.managedFields`, which nothing of ours reads.
+//! Paths follow the schema: maps and `x-kubernetes-list-type: map` or `set` are owned piece by piece, other lists as a whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps;
+use serde_json::Value;
+
+use super::schema::{field, identity, items};
+
+type Schema = JSONSchemaProps;
+
+/// One step of a path.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Step {
+    Field(String),
+    /// An item of a list that is a map or a set, by [`identity`].
+    Item(String),
+}
+
+/// From the root of the object.
+pub(super) type Path = Vec<Step>;
+
+/// What one manager owns.
+pub(super) type Paths = BTreeSet<Path>;
+
+/// Who writes, and how: the same name is another manager when it applies, and another on the status subresource.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Manager {
+    pub name: String,
+    pub apply: bool,
+    pub status: bool,
+}
+
+/// All managers of one object.
+pub(super) type Owners = BTreeMap<Manager, Paths>;
+
+/// How a list or map is owned.
+fn granular(value: &Value, schema: Option<&Schema>) -> bool {
+    match value {
+        Value::Object(_) => {
+            schema.and_then(|s| s.x_kubernetes_map_type.as_deref()) != Some("atomic")
+        }
+        Value::Array(_) => matches!(
+            schema.and_then(|s| s.x_kubernetes_list_type.as_deref()),
+            Some("map" | "set")
+        ),
+        _ => false,
+    }
+}
+
+/// The paths of `value`, which stands at `at`: leaves, and items of lists that are maps.
+fn collect(value: &Value, schema: Option<&Schema>, at: &mut Path, into: &mut Paths) {
+    if !granular(value, schema) {
+        into.insert(at.clone());
+        return;
+    }
+    match (value, schema) {
+        (Value::Object(map), _) if !map.is_empty() => {
+            for (name, value) in map {
+                at.push(Step::Field(name.clone()));
+                collect(value, schema.and_then(|s| field(s, name)), at, into);
+                at.pop();
+            }
+        }
+        (Value::Array(list), Some(schema)) if !list.is_empty() => {
+            for item in list {
+                at.push(Step::Item(identity(item, schema)));
+                into.insert(at.clone());
+                if granular(item, items(schema)) {
+                    collect(item, items(schema), at, into);
+                }
+                at.pop();
+            }
+        }
+        _ => {
+            into.insert(at.clone());
+        }
+    }
+}
+
+/// What names or versions an object is nobody's field.
+fn system(path: &Path) -> bool {
+    let names: Vec<_> = path
+        .iter()
+        .take(2)
+        .map(|step| match step {
+            Step::Field(name) | Step::Item(name) => name.as_str(),
+        })
+        .collect();
+    match names.as_slice() {
+        ["apiVersion" | "kind"] | ["metadata"] => true,
+        ["metadata", name] => matches!(
+            *name,
+            "name"
+                | "namespace"
+                | "generateName"
+                | "uid"
+                | "resourceVersion"
+                | "generation"
+                | "creationTimestamp"
+                | "deletionTimestamp"
+                | "deletionGracePeriodSeconds"
+        ),
+        _ => false,
+    }
+}
+
+/// Every path of an object that somebody can own.
+pub(super) fn paths(object: &Value, schema: &Schema) -> Paths {
+    let mut all = Paths::new();
+    collect(object, Some(schema), &mut Path::new(), &mut all);
+    all.retain(|path| !system(path));
+    all
+}
+
+/// The value at a path.
+pub(super) fn at<'v>(object: &'v Value, path: &[Step], schema: &Schema) -> Option<&'v Value> {
+    let mut value = object;
+    let mut schema = Some(schema);
+    for step in path {
+        match step {
+            Step::Field(name) => {
+                value = value.get(name)?;
+                schema = schema.and_then(|s| field(s, name));
+            }
+            Step::Item(id) => {
+                let list = schema?;
+                value = value
+                    .as_array()?
+                    .iter()
+                    .find(|item| identity(item, list) == *id)?;
+                schema = items(list);
+            }
+        }
+    }
+    Some(value)
+}
+
+/// Takes the value at a path away, and every map and list that becomes empty by that.
+pub(super) fn remove(object: &mut Value, path: &[Step], schema: Option<&Schema>) {
+    let Some((step, rest)) = path.split_first() else {
+        return;
+    };
+    match (step, object) {
+        (Step::Field(name), Value::Object(map)) => {
+            let Some(inner) = map.get_mut(name) else {
+                return;
+            };
+            remove(inner, rest, schema.and_then(|s| field(s, name)));
+            if rest.is_empty() || empty(inner) {
+                map.remove(name);
+            }
+        }
+        (Step::Item(id), Value::Array(list)) => {
+            let Some(schema) = schema else { return };
+            let Some(i) = list.iter().position(|item| identity(item, schema) == *id) else {
+                return;
+            };
+            if let Some(inner) = list.get_mut(i) {
+                remove(inner, rest, items(schema));
+            }
+            if rest.is_empty() || list.get(i).is_some_and(empty) {
+                list.remove(i);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn empty(value: &Value) -> bool {
+    match value {
+        Value::Object(map) => map.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        _ => false,
+    }
+}
+
+/// Ownership after `manager` changed `old` into `new` by anything but an apply: what it set or changed is its own and nobody
+/// else's, what it took away is nobody's.
+pub(super) fn written(
+    owners: &Owners,
+    manager: &Manager,
+    old: Option<&Value>,
+    new: &Value,
+    schema: &Schema,
+) -> Owners {
+    let after = paths(new, schema);
+    let before = old.map(|old| paths(old, schema)).unwrap_or_default();
+    let changed: Paths = after
+        .iter()
+        .filter(|path| {
+            let was = old.and_then(|old| at(old, path, schema));
+            !before.contains(*path) || (was != at(new, path, schema) && leaf(path, &after))
+        })
+        .cloned()
+        .collect();
+    let mut next = owners.clone();
+    for (other, owned) in &mut next {
+        owned.retain(|path| {
+            after.contains(path) && (other == manager || !changed.contains(path))
+        });
+    }
+    next.entry(manager.clone()).or_default().extend(changed);
+    next.retain(|_, owned| !owned.is_empty());
+    next
+}
+
+/// Whether nothing stands below a path: an item of a list is not changed by a change within it.
+fn leaf(path: &Path, all: &Paths) -> bool {
+    below(path, all).next().is_none()
+}
+
+/// The paths under `path`, without itself.
+pub(super) fn below<'p>(path: &'p Path, all: &'p Paths) -> impl Iterator<Item = &'p Path> {
+    all.range(path.clone()..)
+        .skip_while(move |p| *p == path)
+        .take_while(move |p| p.starts_with(path))
+}
+
+/// As the API server prints a path in a conflict: `.spec.ports[name="a"].mtu`.
+pub(super) fn print(path: &Path) -> String {
+    let mut text = String::new();
+    for step in path {
+        match step {
+            Step::Field(name) => text.push_str(&format!(".{name}")),
+            Step::Item(id) => match serde_json::from_str::<Value>(id) {
+                Ok(Value::Object(keys)) => {
+                    let keys: Vec<_> = keys.iter().map(|(k, v)| format!("{k}={v}")).collect();
+                    text.push_str(&format!("[{}]", keys.join(",")));
+                }
+                _ => text.push_str(&format!("[={id}]")),
+            },
+        }
+    }
+    text
+}
