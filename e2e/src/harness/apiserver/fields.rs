@@ -199,9 +199,7 @@ pub(super) fn written(
         .collect();
     let mut next = owners.clone();
     for (other, owned) in &mut next {
-        owned.retain(|path| {
-            after.contains(path) && (other == manager || !changed.contains(path))
-        });
+        owned.retain(|path| after.contains(path) && (other == manager || !changed.contains(path)));
     }
     next.entry(manager.clone()).or_default().extend(changed);
     next.retain(|_, owned| !owned.is_empty());

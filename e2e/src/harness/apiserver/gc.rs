@@ -47,13 +47,15 @@ impl ApiState {
     /// The same, if something after `revision` can have given work: most writes of a busy operator do not.
     pub(super) fn collect_after(&mut self, revision: u64, write: &Write) {
         let work = self.since(revision).is_ok_and(|changes| {
-            changes.into_iter().any(|change| match (&change.before, &change.after) {
-                (_, None) => true,
-                (before, Some(after)) => {
-                    let had = before.as_deref().map_or(&[][..], owners);
-                    deleting(after) || owners(after) != had
-                }
-            })
+            changes
+                .into_iter()
+                .any(|change| match (&change.before, &change.after) {
+                    (_, None) => true,
+                    (before, Some(after)) => {
+                        let had = before.as_deref().map_or(&[][..], owners);
+                        deleting(after) || owners(after) != had
+                    }
+                })
         });
         if work {
             self.collect(write);

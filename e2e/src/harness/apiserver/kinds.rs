@@ -108,7 +108,10 @@ impl Kind {
             .as_ref()
             .and_then(|s| s.open_api_v3_schema.clone())?;
         let names = &crd.spec.names;
-        let status = version.subresources.as_ref().and_then(|s| s.status.as_ref());
+        let status = version
+            .subresources
+            .as_ref()
+            .and_then(|s| s.status.as_ref());
         Some(Self {
             group: crd.spec.group.clone(),
             version: version.name.clone(),

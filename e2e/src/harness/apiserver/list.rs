@@ -35,13 +35,22 @@ pub(super) fn answer(state: &ApiState, scope: &Scope, params: &Params) -> Result
         (state.revision(), None)
     };
     if revision == state.revision() {
-        return Ok(page(scope, scope.objects(state), revision, after, params.limit));
+        return Ok(page(
+            scope,
+            scope.objects(state),
+            revision,
+            after,
+            params.limit,
+        ));
     }
-    let old = ApiState {
-        objects: state.as_of(revision)?,
-        ..state.clone()
-    };
-    Ok(page(scope, scope.objects(&old), revision, after, params.limit))
+    let old = state.as_of(revision)?;
+    Ok(page(
+        scope,
+        scope.objects(&old),
+        revision,
+        after,
+        params.limit,
+    ))
 }
 
 /// A list of just these.
@@ -87,7 +96,8 @@ fn page<'o>(
     } else {
         (scope.kind.api_version(), format!("{}List", scope.kind.kind))
     };
-    let list = json!({"kind": kind, "apiVersion": api_version, "metadata": metadata, "items": items});
+    let list =
+        json!({"kind": kind, "apiVersion": api_version, "metadata": metadata, "items": items});
     Answer::Json(200, list)
 }
 
@@ -95,7 +105,10 @@ fn token(text: &str) -> Result<(u64, Place), Refusal> {
     let mut parts = text.splitn(3, '/');
     let parsed = (|| {
         let revision = parts.next()?.parse().ok()?;
-        Some((revision, (parts.next()?.to_owned(), parts.next()?.to_owned())))
+        Some((
+            revision,
+            (parts.next()?.to_owned(), parts.next()?.to_owned()),
+        ))
     })();
     parsed.ok_or_else(|| Refusal::bad_request("continue key is not valid"))
 }

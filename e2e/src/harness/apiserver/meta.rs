@@ -78,6 +78,9 @@ pub(super) fn decode(kind: &Kind, body: Value) -> Result<Value, Refusal> {
 /// # Errors
 /// 400 when it is no object of that kind.
 pub(super) fn undefaulted(kind: &Kind, mut body: Value) -> Result<Value, Refusal> {
+    if !body.is_object() {
+        return Err(Refusal::bad_request("the body is no object"));
+    }
     let given = (body["apiVersion"].as_str(), body["kind"].as_str());
     let wanted = (Some(kind.api_version()), Some(kind.kind.clone()));
     if given != (wanted.0.as_deref(), wanted.1.as_deref()) {
@@ -153,7 +156,9 @@ fn encode_string_data(body: &mut Value) {
     }
     for (key, value) in plain {
         let text = value.as_str().unwrap_or_default();
-        body["data"][key] = base64::engine::general_purpose::STANDARD.encode(text).into();
+        body["data"][key] = base64::engine::general_purpose::STANDARD
+            .encode(text)
+            .into();
     }
 }
 
@@ -171,14 +176,11 @@ pub(super) fn check_new(kind: &Kind, object: &Value) -> Vec<Cause> {
 
 fn dns(name: &str, label: bool) -> bool {
     let part = |part: &str| {
-        let alphanumeric = |c: Option<char>| {
-            c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
-        };
+        let alphanumeric =
+            |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
         alphanumeric(part.chars().next())
             && alphanumeric(part.chars().last())
-            && part
-                .chars()
-                .all(|c| c == '-' || alphanumeric(Some(c)))
+            && part.chars().all(|c| c == '-' || alphanumeric(Some(c)))
     };
     if label {
         name.len() <= 63 && part(name)
@@ -200,7 +202,11 @@ fn check_owners(object: &Value, causes: &mut Vec<Cause>) {
     if controllers.count() > 1 {
         let field = "metadata.ownerReferences";
         let why = "Only one reference can have Controller set to true";
-        causes.push(Cause::invalid(field, &object["metadata"]["ownerReferences"], why));
+        causes.push(Cause::invalid(
+            field,
+            &object["metadata"]["ownerReferences"],
+            why,
+        ));
     }
 }
 

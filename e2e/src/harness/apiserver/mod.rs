@@ -13,6 +13,7 @@
 //! shown), strategic merge patch, tables, the conditions of a namespace that is being deleted, and what a cluster puts into
 //! each namespace (`kube-root-ca.crt`, the ServiceAccount `default`).
 
+mod call;
 mod discover;
 mod fields;
 mod gc;
@@ -44,9 +45,10 @@ use tower::BoxError;
 pub use log::{ApiRequest, Verdict};
 pub use state::{ApiState, CLUSTER_UID};
 
+use call::Call;
 use log::Hook;
 use refuse::Refusal;
-use serve::{Answer, Call};
+use serve::Answer;
 use state::{Key, Write};
 use watch::Signal;
 
@@ -72,7 +74,9 @@ struct Shared {
 
 impl std::fmt::Debug for ApiServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("ApiServer").field(&*self.shared.state()).finish()
+        f.debug_tuple("ApiServer")
+            .field(&*self.shared.state())
+            .finish()
     }
 }
 
@@ -196,13 +200,19 @@ impl ApiServer {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
         };
-        self.shared.state().get(&key).map(|object| (**object).clone())
+        self.shared
+            .state()
+            .get(&key)
+            .map(|object| (**object).clone())
     }
 
     /// All objects of a resource, without a request.
     pub fn objects(&self, resource: &str) -> Vec<Value> {
         let state = self.shared.state();
-        let all = state.objects.iter().filter(|(key, _)| key.resource == resource);
+        let all = state
+            .objects
+            .iter()
+            .filter(|(key, _)| key.resource == resource);
         all.map(|(_, object)| (**object).clone()).collect()
     }
 
@@ -324,4 +334,3 @@ fn broken() -> BoxError {
     let what = "the connection to the API server broke";
     std::io::Error::new(std::io::ErrorKind::ConnectionReset, what).into()
 }
-

@@ -63,11 +63,16 @@ pub(super) fn apply(
     let mut config = config.clone();
     if let Some(map) = config.as_object_mut() {
         if manager.status {
-            map.retain(|key, _| matches!(key.as_str(), "apiVersion" | "kind" | "metadata" | "status"));
+            map.retain(|key, _| {
+                matches!(key.as_str(), "apiVersion" | "kind" | "metadata" | "status")
+            });
             // The subresource takes names and versions from metadata, and nothing else.
             if let Some(Value::Object(metadata)) = map.get_mut("metadata") {
                 metadata.retain(|key, _| {
-                    matches!(key.as_str(), "name" | "namespace" | "uid" | "resourceVersion")
+                    matches!(
+                        key.as_str(),
+                        "name" | "namespace" | "uid" | "resourceVersion"
+                    )
                 });
             }
         } else if kind.status {
@@ -83,9 +88,8 @@ pub(super) fn apply(
     };
     let dropped = owners.remove(manager).unwrap_or_default();
     for path in dropped.difference(&wanted) {
-        let kept = |owned: &Paths| {
-            owned.contains(path) || fields::below(path, owned).next().is_some()
-        };
+        let kept =
+            |owned: &Paths| owned.contains(path) || fields::below(path, owned).next().is_some();
         if !owners.values().any(kept) && !kept(&wanted) {
             fields::remove(&mut object, path, Some(schema));
         }
@@ -152,9 +156,7 @@ fn merged(live: &Value, config: &Value, schema: Option<&Schema>) -> Value {
             Value::Object(map)
         }
         (Value::Array(old), Value::Array(new)) => match schema {
-            Some(list)
-                if matches!(list.x_kubernetes_list_type.as_deref(), Some("map" | "set")) =>
-            {
+            Some(list) if matches!(list.x_kubernetes_list_type.as_deref(), Some("map" | "set")) => {
                 Value::Array(merged_list(old, new, list))
             }
             _ => config.clone(),

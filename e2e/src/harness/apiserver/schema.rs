@@ -148,9 +148,8 @@ fn check_value(value: &Value, schema: &Schema, path: &str, causes: &mut Vec<Caus
         && schema.x_kubernetes_int_or_string != Some(true)
     {
         let got = type_of(value);
-        let message = format!(
-            "Invalid value: \"{got}\": {path} in body must be of type {wanted}: \"{got}\""
-        );
+        let message =
+            format!("Invalid value: \"{got}\": {path} in body must be of type {wanted}: \"{got}\"");
         causes.push(Cause::new("FieldValueTypeInvalid", path, message));
         return;
     }
@@ -184,12 +183,7 @@ fn check_value(value: &Value, schema: &Schema, path: &str, causes: &mut Vec<Caus
     }
 }
 
-fn check_map(
-    map: &Map<String, Value>,
-    schema: &Schema,
-    path: &str,
-    causes: &mut Vec<Cause>,
-) {
+fn check_map(map: &Map<String, Value>, schema: &Schema, path: &str, causes: &mut Vec<Cause>) {
     for name in schema.required.iter().flatten() {
         if !map.contains_key(name) {
             causes.push(Cause::required(&join(path, name)));

@@ -53,9 +53,7 @@ impl Selector {
             Label::Exists(key) => labels[key].is_string(),
             Label::Absent(key) => !labels[key].is_string(),
             Label::In(key, values) => labels[key].as_str().is_some_and(|v| values.contains(v)),
-            Label::NotIn(key, values) => {
-                !labels[key].as_str().is_some_and(|v| values.contains(v))
-            }
+            Label::NotIn(key, values) => !labels[key].as_str().is_some_and(|v| values.contains(v)),
         }) && self.fields.iter().all(|f| {
             let own = match f.name.as_str() {
                 "metadata.name" => text(object, "name"),
@@ -151,8 +149,7 @@ mod tests {
 
     #[test]
     fn labels_and_fields_select() {
-        let object =
-            json!({"metadata": {"name": "a", "namespace": "n", "labels": {"app": "x", "tier": "1"}}});
+        let object = json!({"metadata": {"name": "a", "namespace": "n", "labels": {"app": "x", "tier": "1"}}});
         for (labels, fields, expected) in [
             ("", "", true),
             ("app=x", "", true),

@@ -292,31 +292,27 @@ impl ApiState {
         Ok(self.history.range(start..))
     }
 
-    /// The objects as they were at `revision`.
+    /// The state as it was at `revision`.
     ///
     /// # Errors
     /// 410 when the changes since then are no longer known.
-    pub(super) fn as_of(&self, revision: u64) -> Result<BTreeMap<Key, Arc<Value>>, Refusal> {
-        let mut objects = self.objects.clone();
+    pub(super) fn as_of(&self, revision: u64) -> Result<Self, Refusal> {
+        let mut state = self.clone();
         let changes: Vec<_> = self.since(revision)?.collect();
         for change in changes.into_iter().rev() {
             match &change.before {
-                Some(before) => objects.insert(change.key.clone(), before.clone()),
-                None => objects.remove(&change.key),
+                Some(before) => state.objects.insert(change.key.clone(), before.clone()),
+                None => state.objects.remove(&change.key),
             };
         }
-        Ok(objects)
+        state.history.retain(|c| c.revision <= revision);
+        state.revision = state.revision.min(revision);
+        Ok(state)
     }
 
     /// The state as it stood `changes` changes ago, as far back as is known: what a stale read sees.
     pub(super) fn stale(&self, changes: u64) -> Self {
         let revision = self.revision.saturating_sub(changes).max(self.compacted);
-        let mut state = self.clone();
-        if let Ok(objects) = self.as_of(revision) {
-            state.objects = objects;
-            state.revision = revision;
-            state.history.retain(|c| c.revision <= revision);
-        }
-        state
+        self.as_of(revision).unwrap_or_else(|_| self.clone())
     }
 }

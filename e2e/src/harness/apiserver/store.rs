@@ -69,7 +69,11 @@ impl ApiState {
         if kind.namespaced {
             self.open(kind, &name, namespace)?;
         }
-        for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "generation"] {
+        for field in [
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "generation",
+        ] {
             unset(&mut object, field);
         }
         let uid = self.uid();
@@ -226,7 +230,11 @@ impl ApiState {
         if !causes.is_empty() {
             return Err(Refusal::invalid(kind, &key.name, causes));
         }
-        set(&mut next, "resourceVersion", old["metadata"]["resourceVersion"].clone());
+        set(
+            &mut next,
+            "resourceVersion",
+            old["metadata"]["resourceVersion"].clone(),
+        );
         let (created, before) = (false, self.owners.get(key).cloned().unwrap_or_default());
         let owners = write.applied.clone().unwrap_or_else(|| {
             let manager = write.manager(part == Part::Status);

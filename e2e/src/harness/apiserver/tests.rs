@@ -55,7 +55,11 @@ async fn take(
         let next = tokio::time::timeout(Duration::from_hours(1), stream.next()).await;
         let shown = |m: &ConfigMap| {
             let data = m.data.clone().unwrap_or_default();
-            format!("{}={}", m.name_any(), data.get("k").cloned().unwrap_or_default())
+            format!(
+                "{}={}",
+                m.name_any(),
+                data.get("k").cloned().unwrap_or_default()
+            )
         };
         seen.push(match next.expect("an event in time").unwrap() {
             Ok(Init) => "init".to_owned(),
@@ -86,7 +90,11 @@ async fn a_watcher_sees_pages_changes_and_deletions() {
     put(&api, "b", "2").await;
     api.delete("c", &DeleteParams::default()).await.unwrap();
     assert_eq!(take(&mut stream, 2).await, ["apply b=2", "delete c=1"]);
-    let lists = server.requests().iter().filter(|r| r.verb == "list").count();
+    let lists = server
+        .requests()
+        .iter()
+        .filter(|r| r.verb == "list")
+        .count();
     assert_eq!(lists, 2, "two pages, and no list after that");
 }
 
@@ -161,7 +169,10 @@ async fn a_restored_server_goes_on_where_it_was() {
 async fn the_recorder_counts_an_event_twice() {
     let server = server();
     let client = server.client(NS);
-    let owner = maps(&server).create(&PostParams::default(), &map("a", "1")).await.unwrap();
+    let owner = maps(&server)
+        .create(&PostParams::default(), &map("a", "1"))
+        .await
+        .unwrap();
     let reporter = Reporter {
         controller: "causeway".to_owned(),
         instance: Some("test".to_owned()),
@@ -175,7 +186,10 @@ async fn the_recorder_counts_an_event_twice() {
         secondary: None,
     };
     for _ in 0..2 {
-        recorder.publish(&event, &owner.object_ref(&())).await.unwrap();
+        recorder
+            .publish(&event, &owner.object_ref(&()))
+            .await
+            .unwrap();
     }
     let events = Api::<StoredEvent>::namespaced(client, NS);
     let events = events.list(&ListParams::default()).await.unwrap().items;
@@ -194,8 +208,15 @@ async fn kinds_are_discovered() {
     let api = Api::<DynamicObject>::namespaced_with(client.clone(), NS, &resource);
     assert!(api.get_opt("none").await.unwrap().is_none());
     let unknown = GroupVersionKind::gvk("example.org", "v1", "Thing");
-    assert!(kube::discovery::pinned_kind(&client, &unknown).await.is_err());
-    let cluster = Api::<Namespace>::all(client).get("kube-system").await.unwrap();
+    assert!(
+        kube::discovery::pinned_kind(&client, &unknown)
+            .await
+            .is_err()
+    );
+    let cluster = Api::<Namespace>::all(client)
+        .get("kube-system")
+        .await
+        .unwrap();
     assert_eq!(cluster.uid().as_deref(), Some(CLUSTER_UID));
 }
 
@@ -208,7 +229,10 @@ async fn the_hook_decides_about_each_request() {
     put(&api, "a", "2").await;
     let nth = AtomicU64::new(0);
     server.on_request(move |request| {
-        assert_eq!((request.resource.as_str(), request.status), ("configmaps", 0));
+        assert_eq!(
+            (request.resource.as_str(), request.status),
+            ("configmaps", 0)
+        );
         match nth.fetch_add(1, Ordering::Relaxed) {
             0 => Verdict::LoseRequest,
             1 => Verdict::LoseResponse,
@@ -220,18 +244,32 @@ async fn the_hook_decides_about_each_request() {
     let mine = Patch::Merge(json!({"data": {"k": "3"}}));
     let lost = api.patch("a", &PatchParams::default(), &mine).await;
     assert!(matches!(lost, Err(kube::Error::Service(_))), "{lost:?}");
-    assert_eq!(server.object("configmaps", NS, "a").unwrap()["data"]["k"], "2");
+    assert_eq!(
+        server.object("configmaps", NS, "a").unwrap()["data"]["k"],
+        "2"
+    );
     let lost = api.patch("a", &PatchParams::default(), &mine).await;
     assert!(matches!(lost, Err(kube::Error::Service(_))), "{lost:?}");
-    assert_eq!(server.object("configmaps", NS, "a").unwrap()["data"]["k"], "3");
+    assert_eq!(
+        server.object("configmaps", NS, "a").unwrap()["data"]["k"],
+        "3"
+    );
     let failed = api.get("a").await;
-    assert!(matches!(&failed, Err(kube::Error::Api(s)) if s.code == 503), "{failed:?}");
+    assert!(
+        matches!(&failed, Err(kube::Error::Api(s)) if s.code == 503),
+        "{failed:?}"
+    );
     let old = api.get("a").await.unwrap();
     assert_eq!(old.data.unwrap()["k"], "1");
     let new = api.get("a").await.unwrap();
     assert_eq!(new.data.unwrap()["k"], "3");
     let log = server.requests();
-    let last: Vec<_> = log.iter().rev().take(5).map(|r| (r.line(), r.status)).collect();
+    let last: Vec<_> = log
+        .iter()
+        .rev()
+        .take(5)
+        .map(|r| (r.line(), r.status))
+        .collect();
     let line = |verb: &str| format!("{verb} configmaps {NS}/a");
     assert_eq!(
         last,
@@ -263,18 +301,30 @@ async fn nothing_is_random() {
     let (one, two, other) = (run(1).await, run(1).await, run(2).await);
     assert_eq!(one, two);
     assert_ne!(one, other);
-    let uids: std::collections::BTreeSet<_> = one.iter().map(|o| o["metadata"]["uid"].to_string()).collect();
+    let uids: std::collections::BTreeSet<_> = one
+        .iter()
+        .map(|o| o["metadata"]["uid"].to_string())
+        .collect();
     assert_eq!(uids.len(), 2);
-    let mut times: Vec<_> = one.iter().map(|o| o["metadata"]["creationTimestamp"].to_string()).collect();
+    let mut times: Vec<_> = one
+        .iter()
+        .map(|o| o["metadata"]["creationTimestamp"].to_string())
+        .collect();
     times.sort();
-    assert_eq!(times, ["\"2026-01-01T00:00:00Z\"", "\"2026-01-01T00:00:05Z\""]);
+    assert_eq!(
+        times,
+        ["\"2026-01-01T00:00:00Z\"", "\"2026-01-01T00:00:05Z\""]
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_paused_collector_leaves_dependents_until_it_goes_on() {
     let server = server();
     let api = maps(&server);
-    let owner = api.create(&PostParams::default(), &map("owner", "1")).await.unwrap();
+    let owner = api
+        .create(&PostParams::default(), &map("owner", "1"))
+        .await
+        .unwrap();
     let mut child = map("child", "1");
     child.metadata.owner_references = Some(vec![owner.owner_ref(&()).unwrap()]);
     api.create(&PostParams::default(), &child).await.unwrap();
@@ -296,8 +346,14 @@ async fn debug_shows_no_secret() {
     let made = api.create(&PostParams::default(), &secret).await.unwrap();
     assert_eq!(made.data.unwrap()["key"].0, b"hunter2");
     let shown = format!("{server:?} {:?}", server.requests());
-    assert!(shown.contains("secrets network/s") || shown.contains("secrets network"), "{shown}");
-    assert!(!shown.contains("hunter2") && !shown.contains("aHVudGVyMg"), "{shown}");
+    assert!(
+        shown.contains("secrets network/s") || shown.contains("secrets network"),
+        "{shown}"
+    );
+    assert!(
+        !shown.contains("hunter2") && !shown.contains("aHVudGVyMg"),
+        "{shown}"
+    );
 }
 
 /// Thousands of objects and a page of each kind: a sweep starts many servers.
@@ -309,7 +365,9 @@ async fn snapshots_are_cheap() {
         put(&api, &format!("m{i}"), "1").await;
     }
     let start = std::time::Instant::now();
-    let copies: Vec<_> = (0..1000).map(|_| ApiServer::from_state(server.snapshot())).collect();
+    let copies: Vec<_> = (0..1000)
+        .map(|_| ApiServer::from_state(server.snapshot()))
+        .collect();
     let took = start.elapsed();
     assert_eq!(copies.last().unwrap().objects("configmaps").len(), 300);
     println!("1000 snapshots of 300 objects: {took:?}");

@@ -63,9 +63,9 @@ impl Scope {
             .objects
             .iter()
             .filter(move |(key, _)| key.resource == resource)
-            .filter(|(key, _)| self.namespace.as_ref().is_none_or(|n| *n == key.namespace))
+            .filter(move |(key, _)| self.namespace.as_ref().is_none_or(|n| *n == key.namespace))
             .map(|(_, object)| object)
-            .filter(|object| self.selector.matches(object))
+            .filter(move |object| self.selector.matches(object))
     }
 
     /// An object as it is sent.
@@ -81,10 +81,8 @@ impl Scope {
 
     /// What a change is to somebody who sees only what is selected.
     fn event(&self, change: &Change) -> Option<Value> {
-        let seen = |side: &Option<Arc<Value>>| {
-            side.clone()
-                .filter(|object| self.selector.matches(object))
-        };
+        let seen =
+            |side: &Option<Arc<Value>>| side.clone().filter(|object| self.selector.matches(object));
         let (name, object) = match (seen(&change.before), seen(&change.after)) {
             (None, None) => return None,
             (None, Some(now)) => ("ADDED", (*now).clone()),
@@ -101,7 +99,8 @@ impl Scope {
     }
 
     fn bookmark(&self, revision: u64, end_of_initial: bool) -> Value {
-        let mut metadata = json!({"resourceVersion": revision.to_string(), "creationTimestamp": null});
+        let mut metadata =
+            json!({"resourceVersion": revision.to_string(), "creationTimestamp": null});
         if end_of_initial {
             metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }
@@ -250,7 +249,8 @@ impl Watch {
         let now = Instant::now();
         if self.bookmarks && self.told < self.cursor {
             self.told = self.cursor;
-            self.queue.push_back(self.scope.bookmark(self.cursor, false));
+            self.queue
+                .push_back(self.scope.bookmark(self.cursor, false));
         }
         if now >= self.bookmark_at {
             self.bookmark_at = now + BOOKMARK_EVERY;
