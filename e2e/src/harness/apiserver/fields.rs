@@ -91,7 +91,7 @@ fn system(path: &Path) -> bool {
         })
         .collect();
     match names.as_slice() {
-        ["apiVersion" | "kind"] | ["metadata"] => true,
+        ["apiVersion" | "kind" | "metadata"] => true,
         ["metadata", name] => matches!(
             *name,
             "name"

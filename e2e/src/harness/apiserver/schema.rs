@@ -69,7 +69,9 @@ fn prune_value(value: &mut Value, schema: &Schema) {
         Value::Object(map) => prune_map(map, schema, |_| false),
         Value::Array(list) => {
             if let Some(inner) = items(schema) {
-                list.iter_mut().for_each(|value| prune_value(value, inner));
+                for value in list {
+                    prune_value(value, inner);
+                }
             }
         }
         _ => {}
@@ -97,7 +99,9 @@ pub(super) fn default(value: &mut Value, schema: &Schema) {
         }
         Value::Array(list) => {
             if let Some(inner) = items(schema) {
-                list.iter_mut().for_each(|value| default(value, inner));
+                for value in list {
+                    default(value, inner);
+                }
             }
         }
         _ => {}

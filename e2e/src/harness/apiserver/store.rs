@@ -116,8 +116,8 @@ impl ApiState {
         }
         let generate = text(object, "generateName").to_owned();
         if generate.is_empty() {
-            let mut cause = Cause::required("metadata.name");
-            cause.message = "Required value: name or generateName is required".to_owned();
+            let why = "Required value: name or generateName is required";
+            let cause = Cause::new("FieldValueRequired", "metadata.name", why);
             return Err(Refusal::invalid(kind, "", vec![cause]));
         }
         let name = format!("{}{}", meta::prefix(&generate), self.suffix());

@@ -138,12 +138,13 @@ struct Watch {
 /// Opens a watch and answers its body.
 pub(super) fn open(shared: &Arc<Shared>, scope: Scope, options: &WatchOptions) -> Body {
     let wake = shared.signal.subscribe();
+    let epoch = wake.borrow().epoch;
     let now = Instant::now();
     let life = options.timeout_seconds.filter(|s| *s > 0);
     let mut watch = Watch {
         shared: shared.clone(),
         bookmarks: options.bookmarks,
-        epoch: wake.borrow().epoch,
+        epoch,
         wake,
         cursor: 0,
         told: 0,
