@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps;
 use serde_json::Value;
 
+use super::kinds::Kind;
 use super::schema::{field, identity, items};
 
 type Schema = JSONSchemaProps;
@@ -32,6 +33,20 @@ pub(super) struct Manager {
     pub name: String,
     pub apply: bool,
     pub status: bool,
+}
+
+impl Manager {
+    /// As the API server prints it in a conflict.
+    pub(super) fn shown(&self, kind: &Kind) -> String {
+        let mut text = format!("\"{}\"", self.name);
+        if self.status {
+            text.push_str(" with subresource \"status\"");
+        }
+        if !self.apply {
+            text.push_str(&format!(" using {}", kind.api_version()));
+        }
+        text
+    }
 }
 
 /// All managers of one object.

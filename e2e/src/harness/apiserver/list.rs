@@ -87,7 +87,19 @@ fn page<'o>(
             metadata["remainingItemCount"] = left.into();
         }
     }
-    let items: Vec<_> = objects.iter().map(|object| scope.form(object)).collect();
+    let items: Vec<_> = objects
+        .iter()
+        .map(|object| {
+            let mut item = scope.form(object);
+            // The built-in kinds' items do not say what they are; the list does.
+            if let (Some(map), true) = (item.as_object_mut(), scope.kind.decode.is_some()) {
+                map.retain(|key, _| {
+                    scope.metadata_only || !matches!(key.as_str(), "apiVersion" | "kind")
+                });
+            }
+            item
+        })
+        .collect();
     let (api_version, kind) = if scope.metadata_only {
         (
             "meta.k8s.io/v1".to_owned(),

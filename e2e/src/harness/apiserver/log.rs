@@ -3,6 +3,7 @@
 //! May only describe. Bodies are not kept: Secrets are among them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
@@ -69,6 +70,40 @@ pub enum Verdict {
     /// A read is answered as of that many changes ago, as far back as is known. Anything else continues.
     Stale(u64),
 }
+
+/// A change on its way to one watch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiEvent {
+    /// Whose watch, as in [`ApiRequest::client`].
+    pub client: String,
+    /// As in [`ApiRequest::resource`].
+    pub resource: String,
+    pub namespace: String,
+    pub name: String,
+    /// ADDED, MODIFIED or DELETED.
+    pub event: &'static str,
+    /// The version that the change has.
+    pub revision: u64,
+}
+
+/// What becomes of a change on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Delivery {
+    /// It arrives at once.
+    #[default]
+    Send,
+    /// It never arrives; the watch goes on as if it had.
+    Drop,
+    /// It arrives twice.
+    Twice,
+    /// It arrives after so long, and everything that comes later on this watch after it.
+    Late(Duration),
+    /// The connection breaks before it.
+    Cut,
+}
+
+/// Decides about each change on its way to a watch.
+pub(super) type EventHook = Arc<dyn Fn(&ApiEvent) -> Delivery + Send + Sync>;
 
 /// Decides about each request before it is worked on.
 pub(super) type Hook = Arc<dyn Fn(&ApiRequest) -> Verdict + Send + Sync>;

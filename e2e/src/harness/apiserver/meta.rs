@@ -108,6 +108,11 @@ pub(super) fn undefaulted(kind: &Kind, mut body: Value) -> Result<Value, Refusal
     };
     if let Some(map) = object.as_object_mut() {
         map.insert("metadata".to_owned(), metadata);
+        if kind.kind == "Event" && kind.decode.is_some() {
+            // A struct without a pointer: Go writes it even when it is empty.
+            map.entry("deprecatedSource")
+                .or_insert_with(|| Value::Object(Map::new()));
+        }
     }
     if let Some(own) = &kind.schema {
         schema::prune(&mut object, own);
@@ -190,10 +195,10 @@ fn dns(name: &str, label: bool) -> bool {
 }
 
 fn check_owners(object: &Value, causes: &mut Vec<Cause>) {
-    for (i, owner) in owners(object).iter().enumerate() {
+    for owner in owners(object) {
         for field in ["apiVersion", "kind", "name", "uid"] {
             if owner[field].as_str().is_none_or(str::is_empty) {
-                let at = format!("metadata.ownerReferences[{i}].{field}");
+                let at = format!("metadata.ownerReferences.{field}");
                 causes.push(Cause::invalid(&at, &"".into(), "must not be empty"));
             }
         }
@@ -210,23 +215,24 @@ fn check_owners(object: &Value, causes: &mut Vec<Cause>) {
     }
 }
 
-/// Carries over what clients may leave out, and what the API server alone decides.
+/// Carries over what the API server alone decides, and what clients may leave out.
 pub(super) fn carry_over(old: &Value, new: &mut Value) {
-    for field in ["uid", "creationTimestamp"] {
-        if text(new, field).is_empty() {
-            set(new, field, old["metadata"][field].clone());
-        }
+    if text(new, "uid").is_empty() {
+        set(new, "uid", old["metadata"]["uid"].clone());
     }
-    for field in [
-        "generation",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-    ] {
-        match &old["metadata"][field] {
-            // A deletion can not be taken back; one that a client invents is refused below.
-            Value::Null if field == "generation" => unset(new, field),
-            Value::Null => {}
-            value => set(new, field, value.clone()),
+    set(
+        new,
+        "creationTimestamp",
+        old["metadata"]["creationTimestamp"].clone(),
+    );
+    match &old["metadata"]["generation"] {
+        Value::Null => unset(new, "generation"),
+        value => set(new, "generation", value.clone()),
+    }
+    // A deletion can not be taken back; one that a client invents is refused below.
+    for field in ["deletionTimestamp", "deletionGracePeriodSeconds"] {
+        if !old["metadata"][field].is_null() {
+            set(new, field, old["metadata"][field].clone());
         }
     }
 }
@@ -234,11 +240,7 @@ pub(super) fn carry_over(old: &Value, new: &mut Value) {
 /// What of `metadata` an update may not do.
 pub(super) fn check_update(old: &Value, new: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
-    for field in [
-        "creationTimestamp",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-    ] {
+    for field in ["deletionTimestamp", "deletionGracePeriodSeconds"] {
         let (was, is) = (&old["metadata"][field], &new["metadata"][field]);
         if was != is {
             let at = format!("metadata.{field}");

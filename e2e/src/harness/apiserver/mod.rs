@@ -42,11 +42,11 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tower::BoxError;
 
-pub use log::{ApiRequest, Verdict};
+pub use log::{ApiEvent, ApiRequest, Delivery, Verdict};
 pub use state::{ApiState, CLUSTER_UID};
 
 use call::Call;
-use log::Hook;
+use log::{EventHook, Hook};
 use refuse::Refusal;
 use serve::Answer;
 use state::{Key, Write};
@@ -69,6 +69,7 @@ struct Shared {
     clock: Mutex<Clock>,
     log: Mutex<Vec<ApiRequest>>,
     hook: Mutex<Option<Hook>>,
+    event_hook: Mutex<Option<EventHook>>,
     signal: tokio::sync::watch::Sender<Signal>,
 }
 
@@ -116,6 +117,7 @@ impl ApiServer {
                 clock: Mutex::new(clock),
                 log: Mutex::default(),
                 hook: Mutex::new(None),
+                event_hook: Mutex::new(None),
                 signal: tokio::sync::watch::Sender::new(signal),
             }),
         }
@@ -186,6 +188,13 @@ impl ApiServer {
     /// ([`Self::object`], [`Self::revision`]), and must not wait.
     pub fn on_request(&self, hook: impl Fn(&ApiRequest) -> Verdict + Send + Sync + 'static) {
         *lock(&self.shared.hook) = Some(Arc::new(hook));
+    }
+
+    /// Asks `hook` about each change on its way to each watch, instead of a hook that was there. The hook must not wait, and
+    /// must not ask this server anything: it is called while the change is read. Initial events and bookmarks are not asked
+    /// about.
+    pub fn on_event(&self, hook: impl Fn(&ApiEvent) -> Delivery + Send + Sync + 'static) {
+        *lock(&self.shared.event_hook) = Some(Arc::new(hook));
     }
 
     /// The version of the newest change.
@@ -271,7 +280,11 @@ impl Shared {
         let answer = {
             let mut state = self.state();
             if dry_run {
-                return change(&mut state.clone());
+                let mut copy = state.clone();
+                let answer = change(&mut copy);
+                // A number that was drawn is not drawn again.
+                state.drew(&copy);
+                return answer.map(|answer| answer.unwritten(&state));
             }
             state.at = write.now;
             let before = state.revision();
@@ -317,8 +330,10 @@ async fn serve(
     let answer = match verdict {
         Verdict::LoseRequest => None,
         Verdict::Fail(code) => Some(Refusal::fault(code).into()),
-        Verdict::Stale(changes) => Some(serve::answer(&shared, &call, changes)),
-        Verdict::Continue | Verdict::LoseResponse => Some(serve::answer(&shared, &call, 0)),
+        Verdict::Stale(changes) => Some(serve::answer(&shared, &call, &entry.client, changes)),
+        Verdict::Continue | Verdict::LoseResponse => {
+            Some(serve::answer(&shared, &call, &entry.client, 0))
+        }
     };
     if let Some(logged) = lock(&shared.log).get_mut(at) {
         logged.verdict = verdict;

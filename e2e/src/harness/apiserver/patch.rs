@@ -125,7 +125,7 @@ fn yield_to(
             .cloned()
             .collect();
         for path in changed {
-            conflicts.push((other.name.clone(), fields::print(&path)));
+            conflicts.push((other.shown(kind), fields::print(&path)));
             owned.remove(&path);
         }
     }

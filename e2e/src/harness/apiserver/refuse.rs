@@ -84,6 +84,22 @@ impl Refusal {
         Self::new(409, "Conflict", message).about(kind, name)
     }
 
+    /// A precondition of a deletion does not hold: told by the kind's name.
+    pub(super) fn precondition(kind: &Kind, name: &str, what: &str, asked: &str, is: &str) -> Self {
+        let group = &kind.group;
+        let word = if group.is_empty() {
+            kind.kind.clone()
+        } else {
+            format!("{}.{group}", kind.kind)
+        };
+        let message = format!(
+            "Operation cannot be fulfilled on {word} \"{name}\": the {what} in the precondition ({asked}) does not match the {what} in record ({is}). The object might have been deleted and then recreated"
+        );
+        let mut refusal = Self::new(409, "Conflict", message);
+        refusal.details = Some(details(group, &kind.kind, name));
+        refusal
+    }
+
     /// The version in the request is not the stored one.
     pub(super) fn stale(kind: &Kind, name: &str) -> Self {
         let why = "the object has been modified; please apply your changes to the latest version and try again";
@@ -98,13 +114,13 @@ impl Refusal {
         Self::conflict(kind, name, &why)
     }
 
-    /// Another manager owns fields that an apply without `force` would change.
+    /// Other managers (as they are shown) own fields that an apply without `force` would change.
     pub(super) fn owned(causes: Vec<(String, String)>) -> Self {
         let n = causes.len();
         let plural = if n == 1 { "" } else { "s" };
         let lines: Vec<_> = causes
             .iter()
-            .map(|(manager, field)| format!("conflict with \"{manager}\": {field}"))
+            .map(|(manager, field)| format!("conflict with {manager}: {field}"))
             .collect();
         let message = format!(
             "Apply failed with {n} conflict{plural}: {}",
@@ -115,7 +131,7 @@ impl Refusal {
             .map(|(manager, field)| {
                 json!({
                     "reason": "FieldManagerConflict",
-                    "message": format!("conflict with \"{manager}\""),
+                    "message": format!("conflict with {manager}"),
                     "field": field,
                 })
             })
@@ -127,6 +143,15 @@ impl Refusal {
 
     /// `causes` must not be empty.
     pub(super) fn invalid(kind: &Kind, name: &str, causes: Vec<Cause>) -> Self {
+        Self::invalid_as(kind, &kind.kind, name, causes)
+    }
+
+    /// The same from below the kinds, where only resources have names.
+    pub(super) fn invalid_resource(kind: &Kind, name: &str, causes: Vec<Cause>) -> Self {
+        Self::invalid_as(kind, &kind.plural, name, causes)
+    }
+
+    fn invalid_as(kind: &Kind, word: &str, name: &str, causes: Vec<Cause>) -> Self {
         let lines: Vec<_> = causes
             .iter()
             .map(|c| format!("{}: {}", c.field, c.message))
@@ -136,12 +161,12 @@ impl Refusal {
             many => format!("[{}]", many.join(", ")),
         };
         let what = if kind.group.is_empty() {
-            kind.kind.clone()
+            word.to_owned()
         } else {
-            format!("{}.{}", kind.kind, kind.group)
+            format!("{word}.{}", kind.group)
         };
         let message = format!("{what} \"{name}\" is invalid: {all}");
-        let mut body = details(&kind.group, &kind.kind, name);
+        let mut body = details(&kind.group, word, name);
         let causes: Vec<_> = causes
             .into_iter()
             .map(|c| json!({"reason": c.reason, "message": c.message, "field": c.field}))
@@ -217,8 +242,9 @@ impl Refusal {
         Self::new(415, "UnsupportedMediaType", message)
     }
 
+    /// What the storage refuses by itself comes without a reason.
     pub(super) fn internal(message: impl Into<String>) -> Self {
-        Self::new(500, "InternalError", message)
+        Self::new(500, "", message)
     }
 
     /// What a fault makes of a request: any code, with the reason that belongs to it.
@@ -242,10 +268,17 @@ impl Refusal {
     pub(super) fn body(&self) -> Value {
         let mut body = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-            "message": self.message, "reason": self.reason, "code": self.code,
+            "message": self.message, "code": self.code,
         });
-        if let (Some(details), Some(map)) = (&self.details, body.as_object_mut()) {
-            map.insert("details".to_owned(), details.clone());
+        if let Some(map) = body.as_object_mut() {
+            if !self.reason.is_empty() {
+                map.insert("reason".to_owned(), self.reason.into());
+            }
+            map.extend(
+                self.details
+                    .iter()
+                    .map(|d| ("details".to_owned(), d.clone())),
+            );
         }
         body
     }

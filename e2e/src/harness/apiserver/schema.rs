@@ -275,8 +275,9 @@ fn check_text(text: &str, schema: &Schema, path: &str, causes: &mut Vec<Cause>) 
         causes.push(Cause::invalid(path, &shown, &why));
     }
     if schema.format.as_deref() == Some("date-time") && text.parse::<Timestamp>().is_err() {
-        let why = format!("{path} in body must be of type date-time: {shown}");
-        causes.push(Cause::invalid(path, &shown, &why));
+        let message =
+            format!("Invalid value: {shown}: {path} in body must be of type date-time: {shown}");
+        causes.push(Cause::new("FieldValueTypeInvalid", path, message));
     }
 }
 

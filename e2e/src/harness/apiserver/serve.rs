@@ -35,6 +35,24 @@ impl Answer {
         }
     }
 
+    /// An answer to a dry run shows the version that is stored, if any.
+    pub(super) fn unwritten(self, state: &ApiState) -> Self {
+        let Self::Json(code, mut object) = self else {
+            return self;
+        };
+        let uid = meta::text(&object, "uid");
+        let stored = state
+            .objects
+            .values()
+            .find(|stored| meta::text(stored, "uid") == uid)
+            .map(|stored| stored["metadata"]["resourceVersion"].clone());
+        match stored {
+            Some(version) => meta::set(&mut object, "resourceVersion", version),
+            None => meta::unset(&mut object, "resourceVersion"),
+        }
+        Self::Json(code, object)
+    }
+
     pub(super) fn into_response(self) -> Response<Body> {
         let code = StatusCode::from_u16(self.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = match self {
@@ -56,14 +74,19 @@ impl From<Refusal> for Answer {
 }
 
 /// Works on a request.
-pub(super) fn answer(shared: &Arc<Shared>, call: &Call, stale: u64) -> Answer {
-    match try_answer(shared, call, stale) {
+pub(super) fn answer(shared: &Arc<Shared>, call: &Call, client: &str, stale: u64) -> Answer {
+    match try_answer(shared, call, client, stale) {
         Ok(answer) => answer,
         Err(refusal) => refusal.into(),
     }
 }
 
-fn try_answer(shared: &Arc<Shared>, call: &Call, stale: u64) -> Result<Answer, Refusal> {
+fn try_answer(
+    shared: &Arc<Shared>,
+    call: &Call,
+    client: &str,
+    stale: u64,
+) -> Result<Answer, Refusal> {
     let Path::Objects {
         group,
         version,
@@ -87,6 +110,7 @@ fn try_answer(shared: &Arc<Shared>, call: &Call, stale: u64) -> Result<Answer, R
     let scope = Scope {
         selector: Selector::parse(call.param("labelSelector"), call.param("fieldSelector"))?,
         namespace: namespace.clone(),
+        client: client.to_owned(),
         metadata_only: call.metadata_only,
         kind: kind.clone(),
     };

@@ -3,7 +3,7 @@
 //! May be changed only through [`ApiState::record`] and [`ApiState::erase`], so that every change has a revision and an entry
 //! in the history that watches read. Deterministic: UIDs and generated names come from a counter and a seed.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use k8s_openapi::jiff::Timestamp;
@@ -91,6 +91,9 @@ pub struct ApiState {
     pub(super) kinds: Arc<Kinds>,
     pub(super) objects: BTreeMap<Key, Arc<Value>>,
     pub(super) owners: BTreeMap<Key, Arc<Owners>>,
+    /// Created and not written since. A new custom resource is stored without `status`, whose default shows only in reads, so
+    /// that the first update is a change even if nothing changes.
+    pub(super) unsettled: BTreeSet<Key>,
     history: VecDeque<Change>,
     revision: u64,
     compacted: u64,
@@ -125,6 +128,7 @@ impl ApiState {
             kinds: standard(),
             objects: BTreeMap::new(),
             owners: BTreeMap::new(),
+            unsettled: BTreeSet::new(),
             history: VecDeque::new(),
             revision: FIRST_REVISION,
             compacted: FIRST_REVISION,
@@ -237,12 +241,18 @@ impl ApiState {
         z ^ (z >> 31)
     }
 
+    /// As many numbers are used up as in `copy`.
+    pub(super) fn drew(&mut self, copy: &Self) {
+        self.drawn = copy.drawn;
+    }
+
     /// Stores an object under a new revision.
     pub(super) fn record(&mut self, key: &Key, mut object: Value) -> Arc<Value> {
         self.revision += 1;
         meta::set(&mut object, "resourceVersion", self.revision.to_string());
         let object = Arc::new(object);
         let before = self.objects.insert(key.clone(), object.clone());
+        self.unsettled.remove(key);
         self.remember(key, before, Some(object.clone()));
         object
     }
@@ -253,6 +263,7 @@ impl ApiState {
             return;
         };
         self.owners.remove(key);
+        self.unsettled.remove(key);
         self.revision += 1;
         self.remember(key, Some(before), None);
     }

@@ -69,11 +69,7 @@ impl ApiState {
         if kind.namespaced {
             self.open(kind, &name, namespace)?;
         }
-        for field in [
-            "deletionTimestamp",
-            "deletionGracePeriodSeconds",
-            "generation",
-        ] {
+        for field in ["deletionTimestamp", "deletionGracePeriodSeconds"] {
             unset(&mut object, field);
         }
         let uid = self.uid();
@@ -90,9 +86,11 @@ impl ApiState {
             object["status"] = json!({"phase": "Active"});
             object["metadata"]["labels"]["kubernetes.io/metadata.name"] = name.clone().into();
         }
+        let bare = object["status"].is_null();
         if let Some(own) = &kind.schema {
             schema::default(&mut object, own);
         }
+        let unsettled = bare && !object["status"].is_null();
         let mut causes = meta::check_new(kind, &object);
         causes.extend(kind.schema.iter().flat_map(|s| schema::check(&object, s)));
         if !causes.is_empty() {
@@ -107,7 +105,11 @@ impl ApiState {
             fields::written(&none, &write.manager(false), None, &object, &kind.merge)
         });
         self.owners.insert(key.clone(), Arc::new(owners));
-        Ok(self.record(&key, object))
+        let object = self.record(&key, object);
+        if unsettled {
+            self.unsettled.insert(key);
+        }
+        Ok(object)
     }
 
     fn name(&mut self, kind: &Kind, object: &mut Value) -> Result<(), Refusal> {
@@ -160,10 +162,6 @@ impl ApiState {
         }
         let asked = text(&next, "uid").to_owned();
         let Some(old) = self.get(key).cloned() else {
-            // A client that brings a UID means that one object, and it is gone.
-            if !asked.is_empty() {
-                return Err(Refusal::other_uid(kind, &key.name, &asked, ""));
-            }
             if kind.create_on_update && part == Part::Main {
                 unset(&mut next, "resourceVersion");
                 let object = self.create(kind, &key.namespace, next, write)?;
@@ -181,7 +179,7 @@ impl ApiState {
             if !kind.unconditional_update {
                 let field = "metadata.resourceVersion";
                 let cause = Cause::invalid(field, &0.into(), "must be specified for an update");
-                return Err(Refusal::invalid(kind, &key.name, vec![cause]));
+                return Err(Refusal::invalid_resource(kind, &key.name, vec![cause]));
             }
         } else if version != text(&old, "resourceVersion") {
             return Err(Refusal::stale(kind, &key.name));
@@ -240,7 +238,7 @@ impl ApiState {
             let manager = write.manager(part == Part::Status);
             fields::written(&before, &manager, Some(old), &next, &kind.merge)
         });
-        if next == **old && owners == *before {
+        if next == **old && owners == *before && !self.unsettled.contains(key) {
             let object = old.clone();
             return Ok(Written { object, created });
         }
@@ -269,14 +267,17 @@ impl ApiState {
         let old = self.found(kind, key)?;
         let uid = text(&old, "uid").to_owned();
         if let Some(asked) = options.uid.as_ref().filter(|asked| **asked != uid) {
-            return Err(Refusal::other_uid(kind, &key.name, asked, &uid));
+            return Err(Refusal::precondition(kind, &key.name, "UID", asked, &uid));
         }
         let version = text(&old, "resourceVersion");
         if let Some(asked) = options.resource_version.as_ref().filter(|v| *v != version) {
-            let why = format!(
-                "Precondition failed: ResourceVersion in precondition: {asked}, ResourceVersion in object meta: {version}"
-            );
-            return Err(Refusal::conflict(kind, &key.name, &why));
+            return Err(Refusal::precondition(
+                kind,
+                &key.name,
+                "ResourceVersion",
+                asked,
+                version,
+            ));
         }
         let mut next = (*old).clone();
         let kept = kept_finalizers(kind, &old, options.policy);

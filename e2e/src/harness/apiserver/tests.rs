@@ -283,6 +283,59 @@ async fn the_hook_decides_about_each_request() {
     );
 }
 
+/// Each way in which a change can fail to arrive, as a watcher meets it.
+#[tokio::test(start_paused = true)]
+async fn the_event_hook_decides_about_each_change() {
+    let server = server();
+    let api = maps(&server);
+    put(&api, "a", "0").await;
+    let asked = Arc::new(AtomicU64::new(0));
+    let nth = asked.clone();
+    server.on_event(move |event| {
+        assert_eq!(
+            (event.resource.as_str(), event.event),
+            ("configmaps", "MODIFIED")
+        );
+        match nth.fetch_add(1, Ordering::Relaxed) {
+            0 => Delivery::Drop,
+            1 => Delivery::Twice,
+            2 => Delivery::Late(Duration::from_secs(30)),
+            4 => Delivery::Cut,
+            _ => Delivery::Send,
+        }
+    });
+    let mut stream = Box::pin(watcher(api.clone(), watcher::Config::default()));
+    assert_eq!(take(&mut stream, 3).await, ["init", "init a=0", "done"]);
+    put(&api, "a", "dropped").await;
+    put(&api, "a", "twice").await;
+    assert_eq!(
+        take(&mut stream, 2).await,
+        ["apply a=twice", "apply a=twice"]
+    );
+    let before = Instant::now();
+    put(&api, "a", "late").await;
+    put(&api, "a", "after").await;
+    assert_eq!(
+        take(&mut stream, 2).await,
+        ["apply a=late", "apply a=after"]
+    );
+    let waited = before.elapsed();
+    assert!(
+        waited >= Duration::from_secs(30) && waited < Duration::from_secs(31),
+        "{waited:?}"
+    );
+    put(&api, "a", "cut").await;
+    assert_eq!(take(&mut stream, 1).await, ["apply a=cut"]);
+    // The cut one was asked about again by the next watch.
+    assert_eq!(asked.load(Ordering::Relaxed), 6);
+    let watches = server
+        .requests()
+        .iter()
+        .filter(|r| r.verb == "watch")
+        .count();
+    assert_eq!(watches, 2);
+}
+
 /// Two runs are the same to the last letter; another seed gives other UIDs.
 #[tokio::test(start_paused = true)]
 async fn nothing_is_random() {

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Shared;
 use super::kinds::Kind;
+use super::log::{ApiEvent, Delivery};
 use super::meta;
 use super::refuse::Refusal;
 use super::select::Selector;
@@ -40,6 +41,8 @@ pub(super) struct Scope {
     /// `None`: all.
     pub namespace: Option<String>,
     pub selector: Selector,
+    /// Who asks.
+    pub client: String,
     /// `PartialObjectMetadata` only.
     pub metadata_only: bool,
 }
@@ -80,7 +83,7 @@ impl Scope {
     }
 
     /// What a change is to somebody who sees only what is selected.
-    fn event(&self, change: &Change) -> Option<Value> {
+    fn event(&self, change: &Change) -> Option<(&'static str, Value)> {
         let seen =
             |side: &Option<Arc<Value>>| side.clone().filter(|object| self.selector.matches(object));
         let (name, object) = match (seen(&change.before), seen(&change.after)) {
@@ -95,7 +98,7 @@ impl Scope {
                 ("DELETED", last)
             }
         };
-        Some(json!({"type": name, "object": self.form(&object)}))
+        Some((name, self.form(&object)))
     }
 
     fn bookmark(&self, revision: u64, end_of_initial: bool) -> Value {
@@ -129,7 +132,8 @@ struct Watch {
     cursor: u64,
     /// The newest version that the client was told.
     told: u64,
-    queue: VecDeque<Value>,
+    /// What is to be sent, and when.
+    queue: VecDeque<(Instant, Value)>,
     bookmark_at: Instant,
     end_at: Instant,
     ended: bool,
@@ -174,10 +178,12 @@ impl Watch {
                 .objects(&state)
                 .map(|object| json!({"type": "ADDED", "object": self.scope.form(object)}))
                 .collect();
-            self.queue.extend(initial);
+            for event in initial {
+                self.push(event, Duration::ZERO);
+            }
             self.cursor = state.revision();
             if options.send_initial {
-                self.queue.push_back(self.scope.bookmark(self.cursor, true));
+                self.push(self.scope.bookmark(self.cursor, true), Duration::ZERO);
             }
         } else {
             // What is no version is as unknown as one that was compacted.
@@ -187,28 +193,57 @@ impl Watch {
         self.read(&state);
     }
 
+    /// Puts a line at the end, to be sent after `delay` and not before what stands before it.
+    fn push(&mut self, line: Value, delay: Duration) {
+        let last = self.queue.back().map(|(due, _)| *due);
+        let due = Instant::now() + delay;
+        self.queue
+            .push_back((last.map_or(due, |last| last.max(due)), line));
+    }
+
     /// Takes over what was written since the cursor.
     fn read(&mut self, state: &ApiState) {
-        match state.since(self.cursor) {
-            Ok(changes) => {
-                let scope = &self.scope;
-                let news = changes.filter(|c| scope.covers(c)).filter_map(|c| {
-                    let event = scope.event(c)?;
-                    Some((c.revision, event))
-                });
-                for (revision, event) in news {
-                    self.told = revision;
-                    self.queue.push_back(event);
+        let news: Vec<_> = match state.since(self.cursor) {
+            Ok(changes) => changes
+                .filter(|change| self.scope.covers(change))
+                .filter_map(|change| Some((change.clone(), self.scope.event(change)?)))
+                .collect(),
+            Err(refusal) => return self.fail(&refusal),
+        };
+        let hook = super::lock(&self.shared.event_hook).clone();
+        for (change, (event, object)) in news {
+            let delivery = hook.as_ref().map_or(Delivery::Send, |hook| {
+                hook(&ApiEvent {
+                    client: self.scope.client.clone(),
+                    resource: change.key.resource.clone(),
+                    namespace: change.key.namespace.clone(),
+                    name: change.key.name.clone(),
+                    event,
+                    revision: change.revision,
+                })
+            });
+            let line = json!({"type": event, "object": object});
+            match delivery {
+                Delivery::Send => self.push(line, Duration::ZERO),
+                Delivery::Drop => {}
+                Delivery::Twice => {
+                    self.push(line.clone(), Duration::ZERO);
+                    self.push(line, Duration::ZERO);
                 }
-                self.cursor = self.cursor.max(state.revision());
+                Delivery::Late(delay) => self.push(line, delay),
+                Delivery::Cut => {
+                    self.ended = true;
+                    return;
+                }
             }
-            Err(refusal) => self.fail(&refusal),
+            self.told = change.revision;
         }
+        self.cursor = self.cursor.max(state.revision());
     }
 
     fn fail(&mut self, refusal: &Refusal) {
-        self.queue
-            .push_back(json!({"type": "ERROR", "object": refusal.body()}));
+        let line = json!({"type": "ERROR", "object": refusal.body()});
+        self.push(line, Duration::ZERO);
         self.ended = true;
     }
 
@@ -217,22 +252,22 @@ impl Watch {
             if self.wake.borrow().epoch != self.epoch {
                 return None;
             }
-            if let Some(line) = self.queue.pop_front() {
-                return Some(line);
+            if !self.ended {
+                let shared = self.shared.clone();
+                self.read(&shared.state());
             }
-            if self.ended {
+            let due = self.queue.front().map(|(due, _)| *due);
+            if due.is_some_and(|due| due <= Instant::now()) {
+                return self.queue.pop_front().map(|(_, line)| line);
+            }
+            // What is still late at the end is found again by the next watch.
+            if self.ended && (due.is_none() || Instant::now() >= self.end_at) {
                 return None;
             }
-            let shared = self.shared.clone();
-            self.read(&shared.state());
-            if !self.queue.is_empty() {
-                continue;
+            let mut until = due.unwrap_or(self.end_at).min(self.end_at);
+            if self.bookmarks && due.is_none() {
+                until = until.min(self.bookmark_at);
             }
-            let until = if self.bookmarks {
-                self.bookmark_at.min(self.end_at)
-            } else {
-                self.end_at
-            };
             tokio::select! {
                 biased;
                 changed = self.wake.changed() => {
@@ -248,14 +283,13 @@ impl Watch {
 
     fn tick(&mut self) {
         let now = Instant::now();
-        if self.bookmarks && self.told < self.cursor {
+        if self.bookmarks && self.told < self.cursor && self.queue.is_empty() {
             self.told = self.cursor;
-            self.queue
-                .push_back(self.scope.bookmark(self.cursor, false));
+            self.push(self.scope.bookmark(self.cursor, false), Duration::ZERO);
         }
         if now >= self.bookmark_at {
             self.bookmark_at = now + BOOKMARK_EVERY;
         }
-        self.ended = now >= self.end_at;
+        self.ended |= now >= self.end_at;
     }
 }
