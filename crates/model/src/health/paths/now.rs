@@ -1,0 +1,286 @@
+//! What carries a prefix now: to AWS as the fabric forwards it, to Azure as AWS's order of preference says.
+
+use super::super::picture::{ExpressRouteView, Reading};
+use super::super::{Doubt, listed};
+use super::can::{Can, any_of};
+use super::{Carrier, Infer, PrefixWay, Way, best_covering, carrier_of, v4};
+use crate::routes::{Learned, NextHop, Route, Table};
+use ipnet::IpNet;
+use std::collections::BTreeSet;
+
+impl Infer<'_> {
+    /// What carries a route that the virtual private gateway has: Direct Connect first, then VPN (aws.md §5).
+    pub(super) fn behind_vgw(&self, prefix: IpNet) -> Way {
+        let mut doubt = None;
+        for dx in &self.picture.direct_connects {
+            let circuits: Vec<&ExpressRouteView> = self
+                .picture
+                .express_routes
+                .iter()
+                .filter(|e| Self::ports(e, &dx.router).next().is_some())
+                .collect();
+            let amazon = self.any_up(&dx.name, std::iter::once(v4(dx.amazon)));
+            let takes = amazon.and(|| {
+                any_of(
+                    circuits
+                        .iter()
+                        .map(|er| self.amazon_takes(er, dx, prefix))
+                        .collect(),
+                )
+            });
+            match takes {
+                Can::Yes => {
+                    // AWS sends it to the router. A router whose ports to Microsoft are down drops it.
+                    let onward = any_of(
+                        circuits
+                            .iter()
+                            .map(|er| {
+                                self.any_up(
+                                    &er.name,
+                                    Self::ports(er, &dx.router).map(|p| v4(p.microsoft)),
+                                )
+                            })
+                            .collect(),
+                    );
+                    return match onward {
+                        Can::Yes => Way::one(Carrier::ExpressRoute),
+                        Can::No(_) => Way::By(BTreeSet::new()),
+                        Can::Unknown(d) => Way::Unknown(d),
+                    };
+                }
+                Can::No(_) => {}
+                Can::Unknown(d) => doubt = Some(d),
+            }
+        }
+        if let Some(d) = doubt {
+            return Way::Unknown(d);
+        }
+        match any_of(self.picture.vpns.iter().map(Self::vpn_to_azure).collect()) {
+            Can::Yes => Way::one(Carrier::Vpn),
+            Can::No(_) => Way::By(BTreeSet::new()),
+            Can::Unknown(d) => Way::Unknown(d),
+        }
+    }
+
+    pub(super) fn to_azure(&self, prefix: IpNet) -> PrefixWay {
+        let mut seen = String::new();
+        let mut ways = Vec::new();
+        for view in &self.picture.route_tables {
+            let Some(table) = view.routes.known() else {
+                continue;
+            };
+            let best = best_covering(table, prefix);
+            let fixed = best
+                .iter()
+                .find(|r| r.learned == Learned::Static && !is_vgw(&r.next_hop));
+            if let Some(r) = fixed {
+                // At equal length a static route wins over a propagated one (aws.md §5).
+                seen = format!(
+                    "route table {} sends {} to {}",
+                    view.id, r.prefix, r.next_hop
+                );
+                ways.push(Way::By(BTreeSet::new()));
+            } else if best.iter().any(|r| is_vgw(&r.next_hop)) {
+                let more: BTreeSet<IpNet> = parts(table, prefix)
+                    .filter(|r| is_vgw(&r.next_hop) && !self.picture.is_link_net(r.prefix))
+                    .map(|r| r.prefix)
+                    .collect();
+                let whole = best.first().map_or(prefix, |r| r.prefix);
+                ways.push(self.behind_vgw(whole));
+                ways.extend(more.into_iter().map(|p| self.behind_vgw(p)));
+            } else {
+                seen = format!(
+                    "route table {} has no route to {prefix} over the virtual private gateway",
+                    view.id
+                );
+                ways.push(Way::By(BTreeSet::new()));
+            }
+        }
+        if ways.is_empty() {
+            ways.push(self.behind_vgw(prefix));
+        }
+        PrefixWay {
+            prefix,
+            way: together(ways),
+            seen,
+        }
+    }
+
+    pub(super) fn nic_way(&self, table: &Table, prefix: IpNet) -> Way {
+        let routes: Vec<&Route> = best_covering(table, prefix)
+            .into_iter()
+            .chain(parts(table, prefix))
+            .collect();
+        let mut by = BTreeSet::new();
+        for r in &routes {
+            match (&r.next_hop, r.learned) {
+                (NextHop::Address(hop), Learned::Propagated) => {
+                    let inside = self.picture.gateway_subnet.is_some_and(|n| n.contains(hop))
+                        || self.picture.own_azure.iter().any(|n| n.contains(hop));
+                    by.insert(if inside {
+                        Carrier::Vpn
+                    } else {
+                        Carrier::ExpressRoute
+                    });
+                }
+                // An appliance, the Internet or nothing: not over one of our paths.
+                _ if r.prefix.contains(&prefix) => return Way::By(BTreeSet::new()),
+                _ => {}
+            }
+        }
+        Way::By(by)
+    }
+
+    pub(super) fn gateways_way(&self, prefix: IpNet) -> Way {
+        let Some(gateway) = &self.picture.er_gateway else {
+            let asked = self
+                .picture
+                .vpns
+                .iter()
+                .map(|v| self.vpn_to_aws(v, prefix))
+                .collect();
+            return match any_of(asked) {
+                Can::Yes => Way::one(Carrier::Vpn),
+                Can::No(_) => Way::By(BTreeSet::new()),
+                Can::Unknown(d) => Way::Unknown(d),
+            };
+        };
+        match &gateway.learned {
+            Reading::Read(t) => {
+                let best = best_covering(t, prefix);
+                let weight = best.iter().filter_map(|r| r.weight).max();
+                let chosen = best
+                    .into_iter()
+                    .filter(|r| r.weight == weight)
+                    .chain(parts(t, prefix));
+                Way::By(chosen.filter_map(carrier_of).collect())
+            }
+            Reading::Outdated(_) => Way::Unknown(Doubt {
+                why: format!("learned routes of {} are being read again", gateway.name),
+                waiting: true,
+            }),
+            Reading::Unknown(why) | Reading::NotOffered(why) => Way::Unknown(Doubt::new(format!(
+                "learned routes of {}: {why}",
+                gateway.name
+            ))),
+        }
+    }
+
+    pub(super) fn to_aws(&self, prefix: IpNet) -> PrefixWay {
+        let readable: Vec<(&str, &Table)> = self
+            .picture
+            .nics
+            .iter()
+            .filter_map(|n| n.routes.known().map(|t| (n.name.as_str(), t)))
+            .collect();
+        let (mut way, seen) = if readable.is_empty() {
+            let way = self.gateways_way(prefix);
+            let nics = self.picture.nics.iter().find_map(|n| match &n.routes {
+                Reading::Outdated(_) => Some(Doubt {
+                    why: format!("effective routes of {} are being read again", n.name),
+                    waiting: true,
+                }),
+                _ => None,
+            });
+            // Where virtual machines can be asked, the gateways answer only when those can not.
+            (nics.map_or(way, Way::Unknown), String::new())
+        } else {
+            let seen = readable
+                .iter()
+                .map(|(name, t)| {
+                    format!("network interface {name} sends it to {}", hops(t, prefix))
+                })
+                .collect::<Vec<_>>();
+            (
+                together(
+                    readable
+                        .iter()
+                        .map(|(_, t)| self.nic_way(t, prefix))
+                        .collect(),
+                ),
+                listed(&seen),
+            )
+        };
+        way = self.without_the_dead(way, prefix);
+        PrefixWay { prefix, way, seen }
+    }
+
+    /// The fabric may still point at a path that is known to be dead: then nothing carries it.
+    pub(super) fn without_the_dead(&self, way: Way, prefix: IpNet) -> Way {
+        let er_dead = || {
+            let pairs = self.pairs();
+            !pairs.is_empty()
+                && pairs
+                    .iter()
+                    .all(|(er, dx)| matches!(self.er_sessions(er, dx), Can::No(_)))
+        };
+        let vpn_dead = || {
+            self.picture
+                .vpns
+                .iter()
+                .all(|v| matches!(self.vpn_sessions(v), Can::No(_)))
+        };
+        match way {
+            Way::By(mut by) => {
+                // A part of the prefix that is lost is not made good by the rest of it.
+                let lost = (by.contains(&Carrier::ExpressRoute) && er_dead())
+                    || (by.contains(&Carrier::Vpn) && vpn_dead());
+                if lost {
+                    by.clear();
+                }
+                Way::By(by)
+            }
+            Way::Unknown(d) => {
+                let nothing_left = er_dead()
+                    && self
+                        .picture
+                        .vpns
+                        .iter()
+                        .all(|v| matches!(self.vpn_to_aws(v, prefix), Can::No(_)));
+                if nothing_left {
+                    Way::By(BTreeSet::new())
+                } else {
+                    Way::Unknown(d)
+                }
+            }
+        }
+    }
+}
+
+/// Usable routes to parts of `prefix`.
+fn parts(table: &Table, prefix: IpNet) -> impl Iterator<Item = &Route> {
+    table
+        .routes
+        .iter()
+        .filter(move |r| r.usable && r.prefix != prefix && prefix.contains(&r.prefix))
+}
+
+fn is_vgw(hop: &NextHop) -> bool {
+    matches!(hop, NextHop::Object(id) if id.starts_with("vgw-"))
+}
+
+fn hops(t: &Table, prefix: IpNet) -> String {
+    let all: BTreeSet<String> = best_covering(t, prefix)
+        .iter()
+        .map(|r| r.next_hop.to_string())
+        .collect();
+    if all.is_empty() {
+        "nowhere".to_owned()
+    } else {
+        all.into_iter().collect::<Vec<_>>().join(" and ")
+    }
+}
+
+/// Several places, each of which must be carried. Being carried nowhere in one of them is decisive.
+fn together(ways: Vec<Way>) -> Way {
+    let mut by = BTreeSet::new();
+    let mut doubt = None;
+    for way in ways {
+        match way {
+            Way::By(set) if set.is_empty() => return Way::By(set),
+            Way::By(set) => by.extend(set),
+            Way::Unknown(d) => doubt = doubt.or(Some(d)),
+        }
+    }
+    doubt.map_or(Way::By(by), Way::Unknown)
+}
