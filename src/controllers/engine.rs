@@ -10,6 +10,7 @@ use super::locks::Holder;
 use super::memo::ObjectMemo;
 use super::observe::observe;
 use super::status::{self, Written};
+use crate::health;
 use causeway_api::{FINALIZER, OWNER_ID_ANNOTATION};
 use causeway_model::observe::Record;
 use causeway_model::plan::{self, Input, Mode};
@@ -243,7 +244,7 @@ async fn step<K: Managed>(
         .await?
     };
     let links = K::links(&object, ctx, deleting).await?;
-    let health = K::judge(&object, ctx, key, &prepared, &observed, &plan).await;
+    let health = health::judge(&object, ctx, key, &prepared, &observed, &plan).await;
     if deleting && plan.done && links.is_empty() && records.is_empty() && !policy.paused {
         return finish(api, &object, ctx, key).await;
     }

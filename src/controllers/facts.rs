@@ -5,8 +5,9 @@
 use super::Managed;
 use super::context::Context;
 use super::env::{AwsEnv, AzureEnv, Env, MegaportEnv};
-use crate::clients::azure::ResourceId;
+use crate::clients::azure::{ResourceId, RouteTable};
 use causeway_api::{DirectConnectLink, ExpressRouteLink, HybridInterconnect, VpnPair};
+use causeway_model::guard::SubnetRoutes;
 use causeway_model::intent::CloudError;
 use causeway_model::report::Rejection;
 use causeway_model::rules::{
@@ -93,31 +94,64 @@ fn network(azure: &AzureEnv, id: &ResourceId) -> Result<Option<VirtualNetwork>, 
         .items
         .iter()
         .find(|n| n.resource_id().is_some_and(|x| x == *id));
-    Ok(found.map(|n| {
-        let subnet = n
-            .properties
-            .subnets
-            .iter()
-            .find(|s| s.name() == "GatewaySubnet");
-        VirtualNetwork {
-            name: n.name().to_owned(),
-            prefixes: prefixes(
-                n.properties
-                    .address_space
-                    .address_prefixes
-                    .iter()
-                    .map(String::as_str),
-            ),
-            gateway_subnet: subnet.map(|s| GatewaySubnet {
-                prefixes: prefixes(s.properties.prefixes()),
-                network_security_group: s
-                    .properties
-                    .network_security_group
-                    .as_ref()
-                    .map(|g| g.id.clone()),
-            }),
-        }
+    let Some(n) = found else { return Ok(None) };
+    let routes = match n.gateway_table() {
+        Some(table) => gateway_routes(azure, group, &table)?,
+        None => None,
+    };
+    let subnet = n
+        .properties
+        .subnets
+        .iter()
+        .find(|s| s.name() == "GatewaySubnet");
+    Ok(Some(VirtualNetwork {
+        name: n.name().to_owned(),
+        prefixes: prefixes(
+            n.properties
+                .address_space
+                .address_prefixes
+                .iter()
+                .map(String::as_str),
+        ),
+        gateway_subnet: subnet.map(|s| GatewaySubnet {
+            prefixes: prefixes(s.properties.prefixes()),
+            network_security_group: s
+                .properties
+                .network_security_group
+                .as_ref()
+                .map(|g| g.id.clone()),
+            routes,
+        }),
+        route_server_subnet: n
+            .subnet("RouteServerSubnet")
+            .map(|s| prefixes(s.properties.prefixes()))
+            .unwrap_or_default(),
     }))
+}
+
+/// The route table on GatewaySubnet, for the rules. `None`: its list was read, and it is not there (any more).
+fn gateway_routes(
+    azure: &AzureEnv,
+    group: &str,
+    table: &ResourceId,
+) -> Result<Option<SubnetRoutes>, Rejection> {
+    let part = azure.snapshot.group(group).map(|g| &g.gateway_tables);
+    match part {
+        Some(p) if p.read_at.is_some() => Ok(p
+            .items
+            .iter()
+            .find(|t| t.resource_id().is_some_and(|x| x == *table))
+            .map(RouteTable::for_guard)),
+        _ => {
+            let why = part
+                .and_then(|p| p.error.as_ref())
+                .map_or_else(|| "not read yet".to_owned(), ToString::to_string);
+            Err(not_yet(format!(
+                "route table {} on GatewaySubnet: {why}",
+                table.name()
+            )))
+        }
+    }
 }
 
 fn vpc(aws: &AwsEnv, id: &str) -> Result<Option<Vec<Ipv4Net>>, Rejection> {

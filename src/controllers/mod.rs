@@ -14,12 +14,12 @@ pub mod run;
 pub mod secrets;
 pub mod status;
 
+use crate::health::LastPath;
+use causeway_api::children::KindPrefix;
 use causeway_api::common::Policy as ApiPolicy;
 use causeway_api::status::{AccountIDs, CommonStatus, ResolvedReference};
 use causeway_api::{DirectConnectLink, ExpressRouteLink, HybridInterconnect, VpnPair};
 use causeway_model::desired::SecretHandle;
-use causeway_model::observe::Observed;
-use causeway_model::plan::Plan;
 use causeway_model::report::{self, HealthVerdicts, LinkState, Rejection};
 use causeway_model::slot::Graph;
 use context::Context;
@@ -95,6 +95,8 @@ pub trait Managed:
 {
     const KIND: &'static str;
     const REPORT: report::Kind;
+    /// What stands before the object's name in the name of its RouteReport.
+    const REPORT_NAME: KindPrefix;
 
     fn policy(&self) -> &ApiPolicy;
     fn common(&self) -> Option<&CommonStatus>;
@@ -102,6 +104,10 @@ pub trait Managed:
     fn set_common(&mut self, common: CommonStatus);
     /// Replaces the status by a report.
     fn set_status(&mut self, common: CommonStatus, written: &status::Written<'_>);
+    /// What status remembers of the active path and of failovers; only an interconnect has them.
+    fn last_path(&self) -> LastPath {
+        LastPath::default()
+    }
     /// Names of the Secrets that the spec refers to.
     fn secrets(&self) -> Vec<String>;
     fn wake(wakes: &Wakes) -> &UnboundedSender<ObjectRef<Self>>;
@@ -128,14 +134,4 @@ pub trait Managed:
     fn links_now(_object: &Self, _ctx: &Context) -> Vec<LinkState> {
         Vec::new()
     }
-
-    /// Judges sessions, routes and paths.
-    fn judge(
-        object: &Arc<Self>,
-        ctx: &Arc<Context>,
-        key: &str,
-        prepared: &Prepared,
-        observed: &Observed,
-        plan: &Plan,
-    ) -> impl Future<Output = Health> + Send;
 }

@@ -81,6 +81,9 @@ impl Gather<'_> {
         let mut seeds = Vec::new();
         let mut p = Picture::empty(self.spec.kind);
         self.frame(&mut p);
+        let (gateway_routes, seed) = self.gateway_routes();
+        p.gateway_routes = gateway_routes;
+        seeds.extend(seed);
         for er in &self.spec.express_routes {
             let view = self.express_route(er, &mut seeds, &mut complete);
             p.express_routes.push(view);
@@ -99,7 +102,7 @@ impl Gather<'_> {
             p.direct_connects.push(view);
         }
         for (name, id) in &self.spec.network_interfaces {
-            let (routes, raw) = self.table(
+            let routes = self.table(
                 self.azure(),
                 What::EffectiveRoutes(id.clone()),
                 &mut complete,
@@ -110,7 +113,6 @@ impl Gather<'_> {
                 Provider::Azure,
                 VantageKind::NetworkInterface,
                 Some(id.as_str()),
-                raw,
             );
             seeds.push(seed.routes(&routes));
             p.nics.push(NicView {
@@ -126,7 +128,6 @@ impl Gather<'_> {
                     Provider::AWS,
                     VantageKind::RouteTable,
                     Some(&t.id),
-                    None,
                 )
                 .routes(&t.routes),
             );
@@ -144,6 +145,7 @@ impl Gather<'_> {
         p.own_azure.clone_from(&n.azure);
         p.own_aws.clone_from(&n.aws);
         p.gateway_subnet = n.gateway_subnet;
+        p.mesh_subnets.clone_from(&n.mesh_subnets);
         if let Some(c) = &self.spec.contract {
             p.azure_sees = c.azure_sees.clone().unwrap_or_else(|| n.aws.clone());
             p.aws_sees = c.aws_sees.clone().unwrap_or_else(|| n.azure.clone());

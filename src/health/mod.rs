@@ -11,14 +11,11 @@ pub use spec::{HealthSpec, direct_connect_spec, express_route_spec, interconnect
 use crate::controllers::context::Context;
 use crate::controllers::engine::event;
 use crate::controllers::{Health, Managed, Prepared};
-use causeway_api::children::KindPrefix;
 use causeway_api::interconnect::{ActivePath, Failover, PathKind, PathStatus};
 use causeway_api::report::RouteReportStatus;
 use causeway_api::status::{RouteCount, SessionCount, State};
 use causeway_api::vpn::{TunnelName, TunnelStatus, VpnPairStatus};
-use causeway_api::{
-    DirectConnectLink, ExpressRouteLink, HybridInterconnect, HybridInterconnectStatus, VpnPair,
-};
+use causeway_api::{HybridInterconnect, HybridInterconnectStatus};
 use causeway_model::health::{self as model, Active, Carrier, Clock, Judgement, Memory, PathState};
 use causeway_model::observe::Observed;
 use causeway_model::plan::{Phase, Plan};
@@ -48,6 +45,14 @@ pub struct HealthDetail {
     pub tunnels: Vec<TunnelStatus>,
 }
 
+/// What status remembers of the active path.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LastPath {
+    pub active: Option<Active>,
+    /// Newest first.
+    pub failovers: Vec<model::Failover>,
+}
+
 /// What is remembered of one object between judgements.
 #[derive(Debug, Default)]
 struct Remembered {
@@ -60,6 +65,8 @@ struct Remembered {
     /// The cheap signals as last known.
     signals: BTreeMap<String, String>,
     changed_at: Option<Timestamp>,
+    /// The trap on GatewaySubnet that was last warned of.
+    trap: Option<String>,
     written: Option<RouteReportStatus>,
 }
 
@@ -147,6 +154,11 @@ impl Memories {
                 own.aws
             },
             gateway_subnet: own.gateway_subnet.or(of_parent.gateway_subnet),
+            mesh_subnets: if own.mesh_subnets.is_empty() {
+                of_parent.mesh_subnets
+            } else {
+                own.mesh_subnets
+            },
         }
     }
 }
@@ -274,20 +286,14 @@ fn shown<K: Managed>(object: &K) -> HealthVerdicts {
     }
 }
 
-/// One judgement of any kind. `last` is what an interconnect's status says of its active path and failovers.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "what a reconcile knows, and what differs between the kinds"
-)]
-async fn judge<K: Managed>(
+/// Judges one object of any kind: its sessions, routes and paths; and writes its RouteReport.
+pub async fn judge<K: Managed>(
     object: &Arc<K>,
     ctx: &Arc<Context>,
     key: &str,
     prepared: &Prepared,
     observed: &Observed,
     plan: &Plan,
-    prefix: KindPrefix,
-    last: (Option<Active>, Vec<model::Failover>),
 ) -> Health {
     let spec = &prepared.health;
     let nothing = || Health {
@@ -304,8 +310,9 @@ async fn judge<K: Managed>(
     let networks = ctx.health.networks(key, subject.parent.as_deref(), own);
     let mut m = ctx.health.take(key).unwrap_or_else(|| {
         let verdicts = shown(&**object);
+        let last = object.last_path();
         Remembered {
-            memory: Memory::resumed(&verdicts, last.0, last.1),
+            memory: Memory::resumed(&verdicts, last.active, last.failovers),
             resumed: verdicts,
             trouble: true,
             ..Remembered::default()
@@ -385,13 +392,30 @@ async fn judge<K: Managed>(
     if subject.kind == model::SubjectKind::HybridInterconnect {
         ctx.health.keep_paths(key, &j);
     }
+    // Not for links of an interconnect: that one says it.
+    let trap = gathered
+        .picture
+        .trap()
+        .filter(|_| subject.parent.is_none())
+        .map(|t| t.sentence());
+    if let Some(sentence) = trap.as_ref().filter(|s| m.trap.as_ref() != Some(*s)) {
+        event(
+            ctx,
+            &**object,
+            EventType::Warning,
+            "RouteTableTrap",
+            "Look",
+            sentence,
+        );
+    }
+    m.trap = trap;
     m.trouble = j.trouble || !made;
     let status = report::status(&**object, gathered.seeds, &gather.expected_peers(), &j);
     if m.written.as_ref().is_none_or(|w| !w.same_content(&status)) {
         match report::write(
             &**object,
             ctx,
-            &prefix.report_name(&object.name_any()),
+            &K::REPORT_NAME.report_name(&object.name_any()),
             status.clone(),
         )
         .await
@@ -416,107 +440,24 @@ async fn judge<K: Managed>(
     }
 }
 
-pub async fn judge_express_route(
-    object: &Arc<ExpressRouteLink>,
-    ctx: &Arc<Context>,
-    key: &str,
-    prepared: &Prepared,
-    observed: &Observed,
-    plan: &Plan,
-) -> Health {
-    judge(
-        object,
-        ctx,
-        key,
-        prepared,
-        observed,
-        plan,
-        KindPrefix::Er,
-        (None, Vec::new()),
-    )
-    .await
-}
-
-pub async fn judge_direct_connect(
-    object: &Arc<DirectConnectLink>,
-    ctx: &Arc<Context>,
-    key: &str,
-    prepared: &Prepared,
-    observed: &Observed,
-    plan: &Plan,
-) -> Health {
-    judge(
-        object,
-        ctx,
-        key,
-        prepared,
-        observed,
-        plan,
-        KindPrefix::Dx,
-        (None, Vec::new()),
-    )
-    .await
-}
-
-pub async fn judge_vpn(
-    object: &Arc<VpnPair>,
-    ctx: &Arc<Context>,
-    key: &str,
-    prepared: &Prepared,
-    observed: &Observed,
-    plan: &Plan,
-) -> Health {
-    judge(
-        object,
-        ctx,
-        key,
-        prepared,
-        observed,
-        plan,
-        KindPrefix::Vpn,
-        (None, Vec::new()),
-    )
-    .await
-}
-
-pub async fn judge_interconnect(
-    object: &Arc<HybridInterconnect>,
-    ctx: &Arc<Context>,
-    key: &str,
-    prepared: &Prepared,
-    observed: &Observed,
-    plan: &Plan,
-) -> Health {
-    // The record of failovers outlives the process in the object's status.
-    let active = object
-        .status
-        .as_ref()
-        .and_then(|s| s.active_path)
-        .map(from_active);
-    let failovers = object
-        .status
-        .iter()
-        .flat_map(|s| &s.failovers)
-        .filter_map(|f| {
-            Some(model::Failover {
-                from: from_active(f.from),
-                to: from_active(f.to),
-                at: f.at.as_ref()?.0,
-                outage_seconds: f.duration_seconds,
+/// What an interconnect's status remembers of its active path: the record of failovers outlives the process there.
+pub fn last_path(object: &HybridInterconnect) -> LastPath {
+    let status = object.status.as_ref();
+    LastPath {
+        active: status.and_then(|s| s.active_path).map(from_active),
+        failovers: status
+            .iter()
+            .flat_map(|s| &s.failovers)
+            .filter_map(|f| {
+                Some(model::Failover {
+                    from: from_active(f.from),
+                    to: from_active(f.to),
+                    at: f.at.as_ref()?.0,
+                    outage_seconds: f.duration_seconds,
+                })
             })
-        })
-        .collect();
-    judge(
-        object,
-        ctx,
-        key,
-        prepared,
-        observed,
-        plan,
-        KindPrefix::Hi,
-        (active, failovers),
-    )
-    .await
+            .collect(),
+    }
 }
 
 /// Session counts for the status; what was not judged yet leaves an earlier process's count alone.

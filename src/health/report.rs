@@ -11,7 +11,7 @@ use causeway_api::report::{
 use causeway_api::status::Provider;
 use causeway_model::health::{Judgement, Reading};
 use causeway_model::routes::aws::{TunnelHealth, TunnelRow};
-use causeway_model::routes::{Learned, NextHop, Route, Session, Table};
+use causeway_model::routes::{Learned, NextHop, Route, Session, Sessions, Table};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, ResourceExt};
@@ -35,14 +35,12 @@ impl Seed {
         provider: Provider,
         kind: VantageKind,
         object: Option<&str>,
-        raw: Option<String>,
     ) -> Self {
         let vantage = Vantage {
             name: cut(&name, 128),
             provider,
             kind,
             object: object.map(|o| cut(o, 512)),
-            raw: raw.map(|r| cut(&r, 4000)),
             ..Vantage::default()
         };
         Self { name, vantage }
@@ -59,8 +57,19 @@ impl Seed {
         self.vantage.message = Some(cut(&why, 2000));
     }
 
+    /// Rows that nobody understood stay as the provider wrote them.
+    fn keep(&mut self, rows: &[String]) {
+        if rows.is_empty() {
+            return;
+        }
+        let before = self.vantage.raw.take().into_iter();
+        let all: Vec<String> = before.chain(rows.iter().cloned()).collect();
+        self.vantage.raw = Some(cut(&all.join("\n"), 4000));
+    }
+
     fn add(&mut self, table: Option<&Table>, direction: Option<&str>) {
         let kind = self.vantage.kind;
+        self.keep(table.map_or(&[], |t| &t.not_understood));
         self.vantage.routes.extend(
             table
                 .iter()
@@ -86,13 +95,14 @@ impl Seed {
         self
     }
 
-    pub(super) fn sessions(mut self, sessions: &Reading<Vec<Session>>) -> Self {
+    pub(super) fn sessions(mut self, sessions: &Reading<Sessions>) -> Self {
         if !matches!(sessions, Reading::NotOffered(_)) {
             self.note(sessions);
         }
-        self.vantage
-            .sessions
-            .extend(sessions.shown().into_iter().flatten().map(session));
+        if let Some(s) = sessions.shown() {
+            self.keep(&s.not_understood);
+            self.vantage.sessions.extend(s.rows.iter().map(session));
+        }
         self
     }
 
@@ -103,16 +113,19 @@ impl Seed {
             Provider::AWS,
             VantageKind::VpnTunnel,
             connection,
-            None,
         );
         seed.note(row);
         if let Some(row) = row.shown() {
             if !row.message.is_empty() {
                 seed.vantage.message = Some(cut(&row.message, 2000));
             }
+            let inside = row.session();
+            if inside.is_none() {
+                seed.keep(&[format!("{row:?}")]);
+            }
             seed.vantage
                 .sessions
-                .extend(row.session().as_ref().map(session).map(|s| SessionEntry {
+                .extend(inside.as_ref().map(session).map(|s| SessionEntry {
                     state: match row.health() {
                         TunnelHealth::Healthy | TunnelHealth::NoRoutes => "UP".to_owned(),
                         TunnelHealth::IpsecOnly | TunnelHealth::Down => "DOWN".to_owned(),
@@ -187,6 +200,20 @@ fn session(s: &Session) -> SessionEntry {
     }
 }
 
+/// Each instance of a VPN gateway shows each neighbour, and a tunnel ends on one instance only: beside the row that is
+/// connected, its twin stays `Connecting` for ever (azure.md §3.6), and nobody expects otherwise.
+fn without_twins(sessions: &mut [SessionEntry]) {
+    let connected: BTreeSet<String> = sessions
+        .iter()
+        .filter(|s| s.expected && s.state.eq_ignore_ascii_case("connected"))
+        .filter_map(|s| s.peer.clone())
+        .collect();
+    for s in sessions.iter_mut().filter(|s| s.expected) {
+        let up_elsewhere = s.peer.as_ref().is_some_and(|p| connected.contains(p));
+        s.expected = !up_elsewhere || s.state.eq_ignore_ascii_case("connected");
+    }
+}
+
 /// The report's content.
 pub(super) fn status<K: Managed>(
     object: &K,
@@ -201,6 +228,11 @@ pub(super) fn status<K: Managed>(
             .as_ref()
             .and_then(|p| p.parse().ok())
             .is_some_and(|p: IpAddr| expected.contains(&p));
+    }
+    for v in &mut vantages {
+        if v.kind == VantageKind::VpnGateway {
+            without_twins(&mut v.sessions);
+        }
     }
     let mut status = RouteReportStatus {
         observed_generation: object.meta().generation.unwrap_or(0),
@@ -274,5 +306,55 @@ pub(super) async fn write<K: Managed>(
         Ok(Ok(())) => Ok(()),
         Ok(Err(e)) => Err(e.to_string()),
         Err(_) => Err("the API server did not answer in time".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(local: &str, peer: &str, state: &str) -> SessionEntry {
+        SessionEntry {
+            local: Some(local.to_owned()),
+            peer: Some(peer.to_owned()),
+            state: state.to_owned(),
+            expected: true,
+            ..SessionEntry::default()
+        }
+    }
+
+    #[test]
+    fn the_twin_of_a_connected_row_is_not_expected() {
+        let mut rows = vec![
+            entry("172.29.255.14", "169.254.21.1", "Connected"),
+            entry("172.29.255.15", "169.254.21.1", "Connecting"),
+            entry("172.29.255.14", "169.254.21.5", "Connecting"),
+            entry("172.29.255.15", "169.254.21.5", "Connecting"),
+        ];
+        without_twins(&mut rows);
+        let expected: Vec<bool> = rows.iter().map(|r| r.expected).collect();
+        // Of a session that is up nowhere, either row may be the one that is missing.
+        assert_eq!(expected, [true, false, true, true]);
+    }
+
+    #[test]
+    fn rows_that_nobody_understood_stay_as_text() {
+        let table = Table {
+            not_understood: vec!["a row".to_owned(), "another".to_owned()],
+            ..Table::default()
+        };
+        let sessions = Sessions {
+            not_understood: vec!["a peer".to_owned()],
+            ..Sessions::default()
+        };
+        let seed = Seed::new(
+            "er-gateway".to_owned(),
+            Provider::Azure,
+            VantageKind::ExpressRouteGateway,
+            None,
+        )
+        .routes(&Reading::Read(table))
+        .sessions(&Reading::Read(sessions));
+        assert_eq!(seed.vantage.raw.as_deref(), Some("a row\nanother\na peer"));
     }
 }

@@ -2,8 +2,8 @@
 
 use super::{Pace, Part, Parts, Poller, when};
 use crate::clients::azure::{
-    AzureClient, Circuit, Connection, Gateway, LocalGateway, PublicIp, ServiceProvider,
-    VirtualNetwork,
+    AzureClient, Circuit, Connection, Gateway, LocalGateway, PublicIp, ResourceId, RouteTable,
+    ServiceProvider, VirtualNetwork,
 };
 use causeway_model::intent::CloudError;
 use jiff::Timestamp;
@@ -19,6 +19,8 @@ pub struct GroupSnapshot {
     pub local_gateways: Part<LocalGateway>,
     pub public_ips: Part<PublicIp>,
     pub virtual_networks: Part<VirtualNetwork>,
+    /// The route tables on this group's GatewaySubnets, wherever they live; nothing is read while there are none.
+    pub gateway_tables: Part<RouteTable>,
 }
 
 /// Resource groups by lower-case name.
@@ -148,7 +150,37 @@ async fn read_group(
         s.public_ips.take(began, e),
         s.virtual_networks.take(began, f),
     ];
-    (s, changed.contains(&true))
+    let tables = if parts.has(VIRTUAL_NETWORKS) {
+        Some(gateway_tables(client, &s.virtual_networks.items).await)
+    } else {
+        None
+    };
+    let tables_changed = s.gateway_tables.take(began, tables);
+    (s, changed.contains(&true) || tables_changed)
+}
+
+/// Reads the route tables on the GatewaySubnets of these networks, one list per resource group that has one.
+async fn gateway_tables(
+    client: &AzureClient,
+    networks: &[VirtualNetwork],
+) -> Result<Vec<RouteTable>, CloudError> {
+    let wanted: Vec<ResourceId> = networks
+        .iter()
+        .filter_map(VirtualNetwork::gateway_table)
+        .collect();
+    let groups: BTreeSet<String> = wanted
+        .iter()
+        .filter_map(|id| id.resource_group().map(str::to_lowercase))
+        .collect();
+    let mut out = Vec::new();
+    for group in groups {
+        let all = client.route_tables(&group).await?;
+        out.extend(
+            all.into_iter()
+                .filter(|t| t.resource_id().is_some_and(|id| wanted.contains(&id))),
+        );
+    }
+    Ok(out)
 }
 
 /// Byte counters move with every packet and are nobody's change.

@@ -158,6 +158,14 @@ impl Vantages {
         seen
     }
 
+    /// Why the last reads of a table failed, while they do, and how many in a row; asks for nothing.
+    pub fn last_error(&self, source: &Source, what: &What) -> Option<(CloudError, u32)> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = state.entries.get(&(source.identity(), what.clone()))?;
+        let (error, _) = entry.seen.error.as_ref()?;
+        Some((error.clone(), entry.failures))
+    }
+
     /// An object is gone: it is woken no more.
     pub fn leave(&self, who: &str) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

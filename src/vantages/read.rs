@@ -4,7 +4,7 @@ use crate::clients::azure::{AzureClient, Long, ResourceId};
 use crate::clients::megaport::MegaportClient;
 use causeway_aws::AwsApi;
 use causeway_model::intent::{CloudError, Intent, Provider, Sent};
-use causeway_model::routes::{Session, Table, aws, azure, megaport};
+use causeway_model::routes::{Rows, Sessions, Table, aws, azure, megaport};
 use causeway_model::spec::PeeringPort;
 use serde::de::DeserializeOwned;
 use std::fmt;
@@ -71,12 +71,8 @@ impl fmt::Display for What {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
     Table(Table),
-    /// Sessions, and the rows that could not be understood.
-    Sessions(Vec<Session>, Vec<String>),
-    Vif {
-        accepted: Table,
-        advertised: Table,
-    },
+    Sessions(Sessions),
+    Vif { accepted: Table, advertised: Table },
 }
 
 /// Who reads.
@@ -122,40 +118,52 @@ pub(super) fn timed_out(what: &What) -> CloudError {
 pub(super) async fn read(source: &Source, what: &What, scale: f64) -> Result<Content, CloudError> {
     match (source, what) {
         (Source::Azure(c), What::CircuitRoutes(id, port)) => {
-            let first = c.start_circuit_routes(id, *port).await?;
-            Ok(Content::Table(azure::circuit_routes(
-                &finish(c, what, id, first, scale).await?,
-            )))
+            let rows: Rows<_> =
+                finish(c, what, id, c.start_circuit_routes(id, *port).await?, scale).await?;
+            Ok(Content::Table(
+                azure::circuit_routes(&rows.rows).with_odd(&rows.odd),
+            ))
         }
         (Source::Azure(c), What::CircuitSummary(id, port)) => {
-            let first = c.start_circuit_summary(id, *port).await?;
-            let (sessions, bad) =
-                azure::circuit_sessions(&finish(c, what, id, first, scale).await?);
-            Ok(Content::Sessions(sessions, bad))
+            let rows: Rows<_> = finish(
+                c,
+                what,
+                id,
+                c.start_circuit_summary(id, *port).await?,
+                scale,
+            )
+            .await?;
+            Ok(Content::Sessions(
+                azure::circuit_sessions(&rows.rows).with_odd(&rows.odd),
+            ))
         }
         (Source::Azure(c), What::GatewayPeers(id)) => {
-            let first = c.start_bgp_peers(id).await?;
-            let (sessions, bad) =
-                azure::gateway_sessions(&finish(c, what, id, first, scale).await?);
-            Ok(Content::Sessions(sessions, bad))
+            let rows: Rows<_> = finish(c, what, id, c.start_bgp_peers(id).await?, scale).await?;
+            Ok(Content::Sessions(
+                azure::gateway_sessions(&rows.rows).with_odd(&rows.odd),
+            ))
         }
         (Source::Azure(c), What::GatewayRoutes(id)) => {
-            let first = c.start_learned_routes(id).await?;
-            Ok(Content::Table(azure::gateway_routes(
-                &finish(c, what, id, first, scale).await?,
-            )))
+            let rows: Rows<_> =
+                finish(c, what, id, c.start_learned_routes(id).await?, scale).await?;
+            Ok(Content::Table(
+                azure::gateway_routes(&rows.rows).with_odd(&rows.odd),
+            ))
         }
         (Source::Azure(c), What::EffectiveRoutes(id)) => {
-            let first = c.start_effective_routes(id).await?;
-            Ok(Content::Table(azure::effective_routes(
-                &finish(c, what, id, first, scale).await?,
-            )))
+            let rows: Rows<_> =
+                finish(c, what, id, c.start_effective_routes(id).await?, scale).await?;
+            Ok(Content::Table(
+                azure::effective_routes(&rows.rows).with_odd(&rows.odd),
+            ))
         }
         (Source::Megaport(c), What::RouterRoutes(uid)) => {
             let operation = c.start_bgp_routes(uid).await?;
             loop {
                 if let Some(rows) = c.poll_bgp_routes(uid, &operation).await? {
-                    return Ok(Content::Table(megaport::bgp_routes(&rows)));
+                    return Ok(Content::Table(
+                        megaport::bgp_routes(&rows.rows).with_odd(&rows.odd),
+                    ));
                 }
                 pause(None, scale).await;
             }

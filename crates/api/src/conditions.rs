@@ -127,7 +127,7 @@ reasons! {
     Ready("Ready", [Ready], "Everything holds for this generation.", "Nothing.");
     Accepted("Accepted", [Accepted], "The spec is valid, its references are resolved and the credentials work.", "Nothing.");
     InvalidTopology("InvalidTopology", [Accepted],
-        "The spec breaks a rule that needs other objects or the cloud to be seen: overlapping prefixes, a GatewaySubnet that is missing, too small or carries a network security group, a location, peering location, bandwidth or SKU that the provider's catalogue lacks.",
+        "The spec breaks a rule that needs other objects or the cloud to be seen: overlapping prefixes, a GatewaySubnet that is missing, too small, carries a network security group or a route table that Azure forbids there, a location, peering location, bandwidth or SKU that the provider's catalogue lacks.",
         "Correct the field that the message names; nothing was made.");
     ReferenceNotFound("ReferenceNotFound", [Accepted],
         "Something that the spec refers to does not exist, or cannot be found by its name: a Secret or a key in it, a network, a gateway, a router, an interconnect.",
@@ -189,10 +189,10 @@ reasons! {
     RoutesAsExpected("RoutesAsExpected", [RoutesAsExpected], "The contract holds at every vantage.", "Nothing.");
     MissingPrefix("MissingPrefix", [RoutesAsExpected],
         "A vantage lacks a prefix of the contract.",
-        "Follow the prefix through the RouteReport to the first vantage that lacks it.");
+        "Follow the prefix through the RouteReport to the first vantage that lacks it. Where a route table on GatewaySubnet is the cause, the message names the route to add.");
     UnexpectedPrefix("UnexpectedPrefix", [RoutesAsExpected],
         "A vantage shows a prefix beyond the contract.",
-        "Stop its announcement, add it to the contract, or set additionalPrefixes to Allow.");
+        "Stop its announcement, add it to the contract, or set additionalPrefixes to Allow. Paths with 12076 behind the router's AS go when bgp.exportFilter of the ports is Auto.");
     WrongPreference("WrongPreference", [RoutesAsExpected],
         "Traffic takes another path than preferredPath although that one is up.",
         "Look for more specific prefixes, weights and prepends on the path that won.");
@@ -202,7 +202,7 @@ reasons! {
     SourcesDisagree("SourcesDisagree", [BgpEstablished, RoutesAsExpected, Available],
         "Two providers say different things about the same session or prefix.",
         "Compare the vantages that the message names; a provider's tables may lag.");
-    StaleTelemetry("StaleTelemetry", [BgpEstablished, RoutesAsExpected, Available, Redundant, InSync],
+    StaleTelemetry("StaleTelemetry", [Provisioned, BgpEstablished, RoutesAsExpected, Available, Redundant, InSync],
         "The last readings are too old to judge: unknown is not false.",
         "Check the provider's availability and the credentials; the message names the readings.");
     PathAvailable("PathAvailable", [Available], "At least one path carries both directions.", "Nothing.");
@@ -228,8 +228,8 @@ reasons! {
     Retrying("Retrying", [Reconciling],
         "A provider did not answer or asked to wait; the call is made again.", "Wait; if it stays, check the provider's status page.");
     Paused("Paused", [Paused, Ready, Deleting], "spec.paused is true.", "Set it to false to go on.");
-    DeletionInProgress("DeletionInProgress", [Deleting, Ready],
-        "Objects are being deleted; the message names them.", "Wait.");
+    DeletionInProgress("DeletionInProgress", [Deleting, Ready, BgpEstablished, RoutesAsExpected, Available, Redundant],
+        "Objects are being deleted; the condition Deleting names them, and nothing is judged any more.", "Wait.");
     WaitingForPeeringRemoval("WaitingForPeeringRemoval", [Deleting],
         "The VXC cannot be cancelled before the private peering is gone.", "Wait.");
     WaitingForProviderDeprovision("WaitingForProviderDeprovision", [Deleting],

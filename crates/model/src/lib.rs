@@ -5,6 +5,7 @@
 
 pub mod desired;
 pub mod graph;
+pub mod guard;
 pub mod health;
 pub mod intent;
 #[cfg(test)]

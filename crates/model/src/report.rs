@@ -151,7 +151,12 @@ pub fn report(scope: &Scope<'_>) -> Vec<Condition> {
     let in_sync = in_sync(scope, is_accepted);
     let judged = scope.health;
     let unjudged = |kind: &'static str| {
-        let (reason, message) = if is_accepted {
+        let (reason, message) = if scope.deleting {
+            (
+                "DeletionInProgress",
+                "nothing is judged any more: the resource is being deleted",
+            )
+        } else if is_accepted {
             (
                 "NotProvisioned",
                 "nothing to judge yet: objects are still being made",

@@ -4,7 +4,8 @@
 #[cfg(test)]
 mod tests;
 
-use ipnet::Ipv4Net;
+use crate::guard::{self, SubnetRoutes};
+use ipnet::{IpNet, Ipv4Net};
 use serde::Serialize;
 
 /// What was read of the clouds.
@@ -27,12 +28,16 @@ pub struct VirtualNetwork {
     pub name: String,
     pub prefixes: Vec<Ipv4Net>,
     pub gateway_subnet: Option<GatewaySubnet>,
+    /// Prefixes of RouteServerSubnet: a Route Server belongs to the gateways' mesh.
+    pub route_server_subnet: Vec<Ipv4Net>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct GatewaySubnet {
     pub prefixes: Vec<Ipv4Net>,
     pub network_security_group: Option<String>,
+    /// The route table on it, where there is one and it could be read.
+    pub routes: Option<SubnetRoutes>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -122,6 +127,7 @@ pub fn check(t: &Topology, f: &Facts) -> Vec<Finding> {
     let mut out = Vec::new();
     out.extend(networks_exist(t, f));
     out.extend(gateway_subnet(t, f));
+    out.extend(gateway_routes(t, f));
     out.extend(overlaps(t, f));
     out.extend(circuits(t, f));
     out.extend(routers(t, f));
@@ -172,6 +178,43 @@ fn gateway_subnet(t: &Topology, f: &Facts) -> Vec<Finding> {
     if let Some(group) = &subnet.network_security_group {
         let group = group.rsplit('/').next().unwrap_or(group);
         out.push(error(4, INVALID, format!("GatewaySubnet of virtual network {} carries the network security group {group}, with which Azure makes no gateway: take it off", network.name)));
+    }
+    out
+}
+
+/// Rules 13 and 14: the route table on GatewaySubnet. Azure forbids there a default route and a table that stops the
+/// gateways' own routes (13); one that sends the gateways' subnet elsewhere can end their sessions minutes later (14, a
+/// warning: an appliance that forwards them breaks nothing, until it does) (azure.md §5.1, lab.md).
+fn gateway_routes(t: &Topology, f: &Facts) -> Vec<Finding> {
+    let Some((network, subnet)) = f
+        .virtual_network
+        .as_ref()
+        .and_then(|n| Some((n, n.gateway_subnet.as_ref()?)))
+    else {
+        return Vec::new();
+    };
+    let Some(table) = &subnet.routes else {
+        return Vec::new();
+    };
+    let mut out = Vec::new();
+    if t.makes_gateways {
+        if table.routes.iter().any(|r| r.prefix.prefix_len() == 0) {
+            out.push(error(13, INVALID, format!("route table {} on GatewaySubnet of virtual network {} has a route for 0.0.0.0/0, with which Azure makes no gateway: remove the route", table.name, network.name)));
+        }
+        if table.propagation_disabled {
+            out.push(error(13, INVALID, format!("route table {} on GatewaySubnet of virtual network {} has disableBgpRoutePropagation: true, with which gateways stop working: set it to false", table.name, network.name)));
+        }
+    }
+    let nets = |list: &[Ipv4Net]| list.iter().copied().map(IpNet::V4).collect::<Vec<_>>();
+    let mut subnets = nets(&subnet.prefixes);
+    subnets.extend(nets(&network.route_server_subnet));
+    if let Some(trap) = guard::trap(table, &nets(&network.prefixes), &subnets) {
+        out.push(Finding {
+            rule: 14,
+            severity: Severity::Warning,
+            reason: "RouteTableTrap",
+            message: trap.sentence(),
+        });
     }
     out
 }

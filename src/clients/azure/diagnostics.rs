@@ -6,6 +6,7 @@
 use super::client::AzureClient;
 use super::id::ResourceId;
 use causeway_model::intent::CloudError;
+use causeway_model::routes::Rows;
 use causeway_model::routes::azure::{
     CircuitRouteRow, CircuitSummaryRow, EffectiveRouteRow, GatewayPeerRow, GatewayRouteRow,
 };
@@ -29,7 +30,7 @@ impl AzureClient {
         &self,
         circuit: &ResourceId,
         port: PeeringPort,
-    ) -> Result<Long<Vec<CircuitRouteRow>>, CloudError> {
+    ) -> Result<Long<Rows<CircuitRouteRow>>, CloudError> {
         let action = format!("peerings/AzurePrivatePeering/routeTables/{}", port.lower());
         self.start("expressRouteCircuits.listRoutesTable", circuit, &action, "")
             .await
@@ -40,7 +41,7 @@ impl AzureClient {
         &self,
         circuit: &ResourceId,
         port: PeeringPort,
-    ) -> Result<Long<Vec<CircuitSummaryRow>>, CloudError> {
+    ) -> Result<Long<Rows<CircuitSummaryRow>>, CloudError> {
         let action = format!(
             "peerings/AzurePrivatePeering/routeTablesSummary/{}",
             port.lower()
@@ -58,7 +59,7 @@ impl AzureClient {
     pub async fn start_bgp_peers(
         &self,
         gateway: &ResourceId,
-    ) -> Result<Long<Vec<GatewayPeerRow>>, CloudError> {
+    ) -> Result<Long<Rows<GatewayPeerRow>>, CloudError> {
         self.start(
             "virtualNetworkGateways.getBgpPeerStatus",
             gateway,
@@ -71,7 +72,7 @@ impl AzureClient {
     pub async fn start_learned_routes(
         &self,
         gateway: &ResourceId,
-    ) -> Result<Long<Vec<GatewayRouteRow>>, CloudError> {
+    ) -> Result<Long<Rows<GatewayRouteRow>>, CloudError> {
         self.start(
             "virtualNetworkGateways.getLearnedRoutes",
             gateway,
@@ -86,7 +87,7 @@ impl AzureClient {
         &self,
         gateway: &ResourceId,
         peer: std::net::IpAddr,
-    ) -> Result<Long<Vec<GatewayRouteRow>>, CloudError> {
+    ) -> Result<Long<Rows<GatewayRouteRow>>, CloudError> {
         self.start(
             "virtualNetworkGateways.getAdvertisedRoutes",
             gateway,
@@ -100,7 +101,7 @@ impl AzureClient {
     pub async fn start_effective_routes(
         &self,
         network_interface: &ResourceId,
-    ) -> Result<Long<Vec<EffectiveRouteRow>>, CloudError> {
+    ) -> Result<Long<Rows<EffectiveRouteRow>>, CloudError> {
         self.start(
             "networkInterfaces.getEffectiveRouteTable",
             network_interface,

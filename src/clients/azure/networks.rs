@@ -4,7 +4,9 @@ use super::client::AzureClient;
 use super::id::ResourceId;
 use super::resource::{ProvisioningState, Reference, Resource};
 use crate::clients::wire::{Extra, null_default};
+use causeway_model::guard::{SubnetRoutes, UserRoute as GuardRoute};
 use causeway_model::intent::CloudError;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 pub type VirtualNetwork = Resource<VirtualNetworkProperties>;
@@ -97,6 +99,60 @@ pub struct UserRouteProperties {
     pub extra: Extra,
 }
 
+impl VirtualNetwork {
+    /// A subnet by its name.
+    pub fn subnet(&self, name: &str) -> Option<&Subnet> {
+        self.properties
+            .subnets
+            .iter()
+            .find(|s| s.name().eq_ignore_ascii_case(name))
+    }
+
+    /// The route table on GatewaySubnet.
+    pub fn gateway_table(&self) -> Option<ResourceId> {
+        let table = self
+            .subnet("GatewaySubnet")?
+            .properties
+            .route_table
+            .as_ref()?;
+        Some(ResourceId::new(table.id.clone()))
+    }
+}
+
+impl RouteTable {
+    /// For the guard of GatewaySubnet. A prefix may be a service tag, which is no prefix (azure.md §5.1).
+    pub fn for_guard(&self) -> SubnetRoutes {
+        let mut out = SubnetRoutes {
+            name: self.name().to_owned(),
+            propagation_disabled: self.properties.disable_bgp_route_propagation == Some(true),
+            ..SubnetRoutes::default()
+        };
+        for r in &self.properties.routes {
+            let p = &r.properties;
+            match p.address_prefix.trim().parse::<IpNet>() {
+                Ok(prefix) => out.routes.push(GuardRoute {
+                    name: r.name().to_owned(),
+                    prefix: prefix.trunc(),
+                    next_hop_type: p.next_hop_type.clone(),
+                    next_hop: p
+                        .next_hop_ip_address
+                        .as_ref()
+                        .and_then(|a| a.trim().parse().ok()),
+                }),
+                Err(_) => out.other.push(format!(
+                    "{}: {} to {}",
+                    r.name(),
+                    p.address_prefix,
+                    p.next_hop_type
+                )),
+            }
+        }
+        out.routes.sort();
+        out.other.sort();
+        out
+    }
+}
+
 pub type NetworkInterface = Resource<NetworkInterfaceProperties>;
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -130,8 +186,9 @@ impl AzureClient {
         self.find("subnets.get", id).await
     }
 
-    pub async fn route_table(&self, id: &ResourceId) -> Result<Option<RouteTable>, CloudError> {
-        self.find("routeTables.get", id).await
+    pub async fn route_tables(&self, resource_group: &str) -> Result<Vec<RouteTable>, CloudError> {
+        self.list("routeTables.list", resource_group, "routeTables")
+            .await
     }
 
     pub async fn network_interface(

@@ -5,6 +5,8 @@ use super::*;
 use crate::clients::http::scripted::{Say, Scripted};
 use crate::clients::http::{Endpoints, TransportErrorKind};
 use causeway_model::intent::{Intent, Sent};
+use causeway_model::routes::Rows;
+use causeway_model::routes::azure::{CircuitRouteRow, circuit_routes};
 use causeway_model::secret::Secret;
 use causeway_model::spec::{IpsecProfile, PeeringPort};
 use serde_json::{Value, json};
@@ -317,7 +319,7 @@ async fn diagnostics_end_with_a_200_whatever_its_body() {
         )
     );
     let poll = async || {
-        c.poll::<Vec<causeway_model::routes::azure::CircuitRouteRow>>("x", &circuit_id(), &at)
+        c.poll::<Rows<CircuitRouteRow>>("x", &circuit_id(), &at)
             .await
     };
     // A 202 without a Location is polled where it was.
@@ -325,10 +327,8 @@ async fn diagnostics_end_with_a_200_whatever_its_body() {
     let Long::Done(rows) = poll().await.unwrap() else {
         panic!("not done")
     };
-    assert!(
-        causeway_model::routes::azure::circuit_routes(&rows).has("172.16.0.0/16".parse().unwrap())
-    );
-    assert!(matches!(poll().await.unwrap(), Long::Done(rows) if rows.is_empty()));
+    assert!(circuit_routes(&rows.rows).has("172.16.0.0/16".parse().unwrap()));
+    assert!(matches!(poll().await.unwrap(), Long::Done(rows) if rows.rows.is_empty()));
     let e = poll().await.unwrap_err();
     assert!(e.is_transient() && e.code == "InternalServerError");
 }

@@ -2,11 +2,10 @@
 //! rate limited and for troubleshooting: run them on a budget.
 
 use super::client::{Ask, MegaportClient};
-use crate::clients::wire::{json_defect, one_or_many};
 use causeway_model::intent::{CloudError, Sent};
+use causeway_model::routes::Rows;
 use causeway_model::routes::megaport::{BgpRouteRow, IpRouteRow};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use std::net::IpAddr;
 
 /// Which way, seen from the MCR.
@@ -75,7 +74,7 @@ impl MegaportClient {
         &self,
         mcr_uid: &str,
         operation_id: &str,
-    ) -> Result<Option<Vec<BgpRouteRow>>, CloudError> {
+    ) -> Result<Option<Rows<BgpRouteRow>>, CloudError> {
         self.poll(mcr_uid, operation_id).await
     }
 
@@ -84,7 +83,7 @@ impl MegaportClient {
         &self,
         mcr_uid: &str,
         operation_id: &str,
-    ) -> Result<Option<Vec<IpRouteRow>>, CloudError> {
+    ) -> Result<Option<Rows<IpRouteRow>>, CloudError> {
         self.poll(mcr_uid, operation_id).await
     }
 
@@ -92,7 +91,7 @@ impl MegaportClient {
         &self,
         mcr_uid: &str,
         operation_id: &str,
-    ) -> Result<Option<Vec<T>>, CloudError> {
+    ) -> Result<Option<Rows<T>>, CloudError> {
         let ask = Ask::on(
             "GET /v2/product/mcr2/{uid}/diagnostics/routes/operation",
             mcr_uid,
@@ -102,11 +101,8 @@ impl MegaportClient {
         if status == 202 {
             return Ok(None);
         }
-        if !matches!(data, Value::Array(_) | Value::Object(_)) {
-            return Err(ask.unreadable("has no routes", Sent::No));
-        }
-        one_or_many(data)
+        Rows::one_or_many(data)
             .map(Some)
-            .map_err(|e: serde_json::Error| ask.unreadable(&json_defect(&e), Sent::No))
+            .ok_or_else(|| ask.unreadable("has no routes", Sent::No))
     }
 }

@@ -7,7 +7,7 @@ use crate::clients::wire::{
     loose_bool, loose_i64, loose_text, loose_u32, null_default, one_or_many,
 };
 use causeway_model::intent::{CloudError, Sent};
-use causeway_model::routes::Session;
+use causeway_model::routes::Sessions;
 use causeway_model::routes::megaport::{BgpConnectionRow, sessions};
 use causeway_model::secret::Secret;
 use serde::{Deserialize, Deserializer};
@@ -147,9 +147,9 @@ pub struct Vxc {
 
 impl Vxc {
     /// The MCR's BGP sessions on this VXC, as far as Megaport tells.
-    pub fn sessions(&self) -> Vec<Session> {
+    pub fn sessions(&self) -> Sessions {
         let Some(router) = &self.router else {
-            return Vec::new();
+            return Sessions::default();
         };
         let rows: Vec<BgpConnectionRow> = router
             .interfaces

@@ -5,7 +5,7 @@ use super::*;
 use crate::clients::http::scripted::{Say, Scripted};
 use crate::clients::http::{Endpoints, TransportErrorKind};
 use causeway_model::intent::{Intent, Sent};
-use causeway_model::routes::SessionState;
+use causeway_model::routes::{Rows, SessionState};
 use causeway_model::secret::Secret;
 use causeway_model::spec::PeeringPort;
 use serde_json::{Value, json};
@@ -439,10 +439,14 @@ async fn diagnostics_are_pending_until_a_200_and_empty_is_a_result() {
         .unwrap();
     assert!(s.seen()[0].url.ends_with("/diagnostics/routes/bgp/neighbor?async=true&direction=RECEIVED&peer_ip_address=169.254.101.218"));
     assert_eq!(c.poll_bgp_routes(MCR, &id).await.unwrap(), None);
-    assert_eq!(c.poll_bgp_routes(MCR, &id).await.unwrap(), Some(vec![]));
+    assert_eq!(
+        c.poll_bgp_routes(MCR, &id).await.unwrap(),
+        Some(Rows::default())
+    );
     let rows = c.poll_bgp_routes(MCR, &id).await.unwrap().unwrap();
     assert!(
-        causeway_model::routes::megaport::bgp_routes(&rows).has("172.29.0.0/16".parse().unwrap())
+        causeway_model::routes::megaport::bgp_routes(&rows.rows)
+            .has("172.29.0.0/16".parse().unwrap())
     );
 }
 

@@ -4,7 +4,7 @@ use super::common::{self, no, not_yet, small};
 use crate::controllers::context::Context;
 use crate::controllers::engine::ReconcileError;
 use crate::controllers::status::Written;
-use crate::controllers::{Health, Managed, Prepared, Wakes};
+use crate::controllers::{Managed, Prepared, Wakes};
 use crate::health;
 use causeway_api::DirectConnectLink;
 use causeway_api::aws::DirectConnectType;
@@ -13,8 +13,6 @@ use causeway_api::common::Policy;
 use causeway_api::status::{CommonStatus, ResolvedReference};
 use causeway_model::desired::SecretHandle;
 use causeway_model::graph;
-use causeway_model::observe::Observed;
-use causeway_model::plan::Plan;
 use causeway_model::report::{self, Rejection};
 use causeway_model::slot::SlotId;
 use causeway_model::spec::{DirectConnect, GeneratedKeys, ManagedDxgw, Source};
@@ -33,6 +31,7 @@ const VIF_KEY: &str = "vif-auth-key";
 impl Managed for DirectConnectLink {
     const KIND: &'static str = "DirectConnectLink";
     const REPORT: report::Kind = report::Kind::DirectConnectLink;
+    const REPORT_NAME: KindPrefix = KindPrefix::Dx;
 
     fn policy(&self) -> &Policy {
         &self.spec.policy
@@ -98,17 +97,6 @@ impl Managed for DirectConnectLink {
         deleting: bool,
     ) -> Result<Result<Prepared, Rejection>, ReconcileError> {
         Ok(prepare(object, ctx, key, now, deleting).await)
-    }
-
-    async fn judge(
-        object: &Arc<Self>,
-        ctx: &Arc<Context>,
-        key: &str,
-        prepared: &Prepared,
-        observed: &Observed,
-        plan: &Plan,
-    ) -> Health {
-        health::judge_direct_connect(object, ctx, key, prepared, observed, plan).await
     }
 }
 

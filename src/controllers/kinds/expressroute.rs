@@ -5,15 +5,15 @@ use crate::clients::azure::ResourceId;
 use crate::controllers::context::Context;
 use crate::controllers::engine::ReconcileError;
 use crate::controllers::status::Written;
-use crate::controllers::{Health, Managed, Prepared, Wakes};
+use crate::controllers::{Managed, Prepared, Wakes};
 use crate::health;
 use causeway_api::ExpressRouteLink;
 use causeway_api::azure::{ExportFilter, PortName, virtual_network_id};
+use causeway_api::children::KindPrefix;
 use causeway_api::common::Policy;
 use causeway_api::status::CommonStatus;
 use causeway_model::graph;
 use causeway_model::observe::Observed;
-use causeway_model::plan::Plan;
 use causeway_model::report::{self, Rejection};
 use causeway_model::slot::SlotId;
 use causeway_model::spec::{
@@ -28,6 +28,7 @@ use tokio::sync::mpsc::UnboundedSender;
 impl Managed for ExpressRouteLink {
     const KIND: &'static str = "ExpressRouteLink";
     const REPORT: report::Kind = report::Kind::ExpressRouteLink;
+    const REPORT_NAME: KindPrefix = KindPrefix::Er;
 
     fn policy(&self) -> &Policy {
         &self.spec.policy
@@ -87,17 +88,6 @@ impl Managed for ExpressRouteLink {
         deleting: bool,
     ) -> Result<Result<Prepared, Rejection>, ReconcileError> {
         Ok(prepare(object, ctx, key, now, deleting).await)
-    }
-
-    async fn judge(
-        object: &Arc<Self>,
-        ctx: &Arc<Context>,
-        key: &str,
-        prepared: &Prepared,
-        observed: &Observed,
-        plan: &Plan,
-    ) -> Health {
-        health::judge_express_route(object, ctx, key, prepared, observed, plan).await
     }
 }
 

@@ -5,15 +5,15 @@ use crate::clients::azure::ResourceId;
 use crate::controllers::context::Context;
 use crate::controllers::engine::{ReconcileError, bounded};
 use crate::controllers::status::Written;
-use crate::controllers::{Health, Managed, Prepared, Wakes};
-use crate::health;
+use crate::controllers::{Managed, Prepared, Wakes};
+use crate::health::{self, LastPath};
 use causeway_api::azure::virtual_network_id;
+use causeway_api::children::KindPrefix;
 use causeway_api::common::Policy;
 use causeway_api::status::{CommonStatus, SlotPhase};
 use causeway_api::{DirectConnectLink, ExpressRouteLink, HybridInterconnect, VpnPair};
 use causeway_model::graph;
-use causeway_model::observe::{Observed, Seen};
-use causeway_model::plan::Plan;
+use causeway_model::observe::Seen;
 use causeway_model::report::{self, LinkState, Rejection};
 use causeway_model::slot::SlotId;
 use causeway_model::spec::{
@@ -34,6 +34,7 @@ const MANAGER: &str = "causeway/hybridinterconnect";
 impl Managed for HybridInterconnect {
     const KIND: &'static str = "HybridInterconnect";
     const REPORT: report::Kind = report::Kind::HybridInterconnect;
+    const REPORT_NAME: KindPrefix = KindPrefix::Hi;
 
     fn policy(&self) -> &Policy {
         &self.spec.policy
@@ -50,6 +51,9 @@ impl Managed for HybridInterconnect {
         if let Some(h) = w.health {
             health::show(status, h);
         }
+    }
+    fn last_path(&self) -> LastPath {
+        health::last_path(self)
     }
     fn secrets(&self) -> Vec<String> {
         let s = &self.spec;
@@ -122,17 +126,6 @@ impl Managed for HybridInterconnect {
             }
         }
         all
-    }
-
-    async fn judge(
-        object: &Arc<Self>,
-        ctx: &Arc<Context>,
-        key: &str,
-        prepared: &Prepared,
-        observed: &Observed,
-        plan: &Plan,
-    ) -> Health {
-        health::judge_interconnect(object, ctx, key, prepared, observed, plan).await
     }
 }
 

@@ -6,7 +6,7 @@ use crate::controllers::context::Context;
 use crate::controllers::engine::ReconcileError;
 use crate::controllers::marks::Marks;
 use crate::controllers::status::Written;
-use crate::controllers::{Health, Managed, Prepared, Wakes};
+use crate::controllers::{Managed, Prepared, Wakes};
 use crate::health;
 use causeway_api::VpnPair;
 use causeway_api::azure::virtual_network_id;
@@ -16,8 +16,7 @@ use causeway_api::status::{CommonStatus, ResolvedReference};
 use causeway_api::vpn::{IpsecProfile as ApiProfile, TunnelName};
 use causeway_model::desired::SecretHandle;
 use causeway_model::graph;
-use causeway_model::observe::{Observed, Ownership};
-use causeway_model::plan::Plan;
+use causeway_model::observe::Ownership;
 use causeway_model::report::{self, Rejection};
 use causeway_model::slot::SlotId;
 use causeway_model::spec::{
@@ -35,6 +34,7 @@ use tokio::sync::mpsc::UnboundedSender;
 impl Managed for VpnPair {
     const KIND: &'static str = "VpnPair";
     const REPORT: report::Kind = report::Kind::VpnPair;
+    const REPORT_NAME: KindPrefix = KindPrefix::Vpn;
 
     fn policy(&self) -> &Policy {
         &self.spec.policy
@@ -92,17 +92,6 @@ impl Managed for VpnPair {
         deleting: bool,
     ) -> Result<Result<Prepared, Rejection>, ReconcileError> {
         Ok(prepare(object, ctx, key, now, deleting).await)
-    }
-
-    async fn judge(
-        object: &Arc<Self>,
-        ctx: &Arc<Context>,
-        key: &str,
-        prepared: &Prepared,
-        observed: &Observed,
-        plan: &Plan,
-    ) -> Health {
-        health::judge_vpn(object, ctx, key, prepared, observed, plan).await
     }
 }
 

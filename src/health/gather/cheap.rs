@@ -6,7 +6,7 @@ use crate::health::spec::{DxSpec, ErSpec, VpnSpec};
 use crate::inventory::Part;
 use causeway_aws::{AssociationState, State as AwsState, VifState};
 use causeway_model::health::{Reading, RouteTableView};
-use causeway_model::routes::{Session, aws};
+use causeway_model::routes::{Session, Sessions, aws};
 use causeway_model::spec::PeeringPort;
 use ipnet::Ipv4Net;
 use std::collections::BTreeMap;
@@ -76,6 +76,11 @@ impl Gather<'_> {
                 );
             }
         }
+        let (gateway_routes, _) = self.gateway_routes();
+        put(
+            "GatewaySubnet".to_owned(),
+            gateway_routes.known().map(|t| format!("{t:?}")),
+        );
         for view in self.route_tables() {
             put(
                 view.id.clone(),
@@ -99,7 +104,7 @@ impl Gather<'_> {
         Some(format!("{:?}", found.properties.connection_status))
     }
 
-    pub(super) fn vxc_sessions(&self, uid: Option<String>) -> Reading<Vec<Session>> {
+    pub(super) fn vxc_sessions(&self, uid: Option<String>) -> Reading<Sessions> {
         let Some(megaport) = &self.env.megaport else {
             return Reading::NotOffered("no Megaport account".to_owned());
         };
@@ -116,20 +121,29 @@ impl Gather<'_> {
         })
     }
 
+    /// The router's sessions on the VXC of a circuit's port.
+    pub(super) fn router_sees(&self, er: &ErSpec, port: PeeringPort) -> Reading<Sessions> {
+        self.vxc_sessions(self.id(&er.name, &format!("vxc-{}", port.lower())))
+    }
+
+    /// The router's sessions on the VXC of a virtual interface.
+    pub(super) fn router_sees_dx(&self, dx: &DxSpec) -> Reading<Sessions> {
+        self.vxc_sessions(self.id(&dx.name, "vxc-aws"))
+    }
+
     pub(super) fn router_says(&self, er: &ErSpec, port: PeeringPort) -> Reading<Option<Session>> {
-        let peer = IpAddr::from(er.microsoft(port));
-        let uid = self.id(&er.name, &format!("vxc-{}", port.lower()));
-        self.vxc_sessions(uid)
-            .map(|all| all.into_iter().find(|s| s.peer == peer))
+        one(
+            &self.router_sees(er, port),
+            IpAddr::from(er.microsoft(port)),
+        )
     }
 
     pub(super) fn router_says_dx(&self, dx: &DxSpec) -> Reading<Option<Session>> {
-        let peer = IpAddr::from(dx.amazon.addr());
-        self.vxc_sessions(self.id(&dx.name, "vxc-aws"))
-            .map(|all| all.into_iter().find(|s| s.peer == peer))
+        one(&self.router_sees_dx(dx), IpAddr::from(dx.amazon.addr()))
     }
 
-    pub(super) fn amazon_says(&self, dx: &DxSpec) -> (Reading<Option<Session>>, bool) {
+    /// The BGP peers of a virtual interface, and whether a failover test runs on it.
+    pub(super) fn amazon_sees(&self, dx: &DxSpec) -> (Reading<Sessions>, bool) {
         let Some(aws) = &self.env.aws else {
             return (Reading::NotOffered("no AWS account".to_owned()), false);
         };
@@ -139,18 +153,18 @@ impl Gather<'_> {
                 false,
             );
         };
-        let customer = IpAddr::from(dx.customer.addr());
         let mut testing = false;
         let said = self.cheap(&aws.snapshot.vifs, |items| {
             let vif = items.iter().find(|v| v.id == id);
             testing = vif.is_some_and(|v| v.state == VifState::Testing);
-            Reading::Read(vif.and_then(|v| {
-                aws::vif_sessions(&v.peers)
-                    .into_iter()
-                    .find(|s| s.peer == customer)
-            }))
+            Reading::Read(vif.map_or_else(Sessions::default, |v| aws::vif_sessions(&v.peers)))
         });
         (said, testing)
+    }
+
+    pub(super) fn amazon_says(&self, dx: &DxSpec) -> (Reading<Option<Session>>, bool) {
+        let (all, testing) = self.amazon_sees(dx);
+        (one(&all, IpAddr::from(dx.customer.addr())), testing)
     }
 
     pub(super) fn associated(&self) -> Reading<bool> {
@@ -221,5 +235,21 @@ impl Gather<'_> {
                 })
                 .collect(),
         }
+    }
+}
+
+/// The session with a peer. One that may hide in a row that nobody understood is not absent.
+fn one(all: &Reading<Sessions>, peer: IpAddr) -> Reading<Option<Session>> {
+    match all {
+        Reading::Read(s) => match s.rows.iter().find(|r| r.peer == peer) {
+            None if !s.is_whole() => Reading::Unknown(
+                "its BGP sessions could not be understood; the RouteReport shows them as text"
+                    .to_owned(),
+            ),
+            found => Reading::Read(found.cloned()),
+        },
+        Reading::Outdated(s) => Reading::Outdated(s.rows.iter().find(|r| r.peer == peer).cloned()),
+        Reading::Unknown(why) => Reading::Unknown(why.clone()),
+        Reading::NotOffered(why) => Reading::NotOffered(why.clone()),
     }
 }

@@ -13,9 +13,13 @@ use causeway_model::health::{
     DirectConnectView, ErGatewayView, ErPort, ExpressRouteView, Picture, Reading, RouterView,
     SubjectKind, VpnTunnelView, VpnView,
 };
-use causeway_model::routes::{Learned, NextHop, Route, Session, Table};
+use causeway_model::routes::{Learned, NextHop, Route, Sessions, Table};
 use causeway_model::spec::PeeringPort;
 use ipnet::IpNet;
+
+fn missing<T>() -> Reading<T> {
+    Reading::Unknown("the circuit has no ID yet".to_owned())
+}
 
 impl Gather<'_> {
     pub(super) fn routers(&self, p: &mut Picture, seeds: &mut Vec<Seed>, complete: &mut bool) {
@@ -25,41 +29,34 @@ impl Gather<'_> {
                 .megaport
                 .as_ref()
                 .map(|m| Source::Megaport(m.account.client.clone()));
-            let (routes, raw) = match &r.uid {
+            let routes = match &r.uid {
                 Some(uid) => self.table(source, What::RouterRoutes(uid.clone()), complete, a_table),
-                None => (
-                    Reading::Unknown("the router has no ID yet".to_owned()),
-                    None,
-                ),
+                None => Reading::Unknown("the router has no ID yet".to_owned()),
             };
-            let sessions: Vec<Reading<Option<Session>>> = self
+            let of_circuits = self.spec.express_routes.iter().flat_map(|e| {
+                e.ports
+                    .iter()
+                    .filter(|(_, x)| x == r)
+                    .map(|(port, _)| self.router_sees(e, *port))
+            });
+            let of_interfaces = self
                 .spec
-                .express_routes
+                .direct_connects
                 .iter()
-                .flat_map(|e| {
-                    e.ports
-                        .iter()
-                        .filter(|(_, x)| x == r)
-                        .map(|(port, _)| self.router_says(e, *port))
-                })
-                .chain(
-                    self.spec
-                        .direct_connects
-                        .iter()
-                        .filter(|d| d.router == *r)
-                        .map(|d| self.router_says_dx(d)),
-                )
-                .collect();
-            let all: Vec<Session> = sessions
-                .iter()
-                .filter_map(|s| s.shown().cloned().flatten())
-                .collect();
+                .filter(|d| d.router == *r)
+                .map(|d| self.router_sees_dx(d));
+            let mut all = Sessions::default();
+            for s in of_circuits.chain(of_interfaces) {
+                if let Some(s) = s.shown() {
+                    all.rows.extend(s.rows.iter().cloned());
+                    all.not_understood.extend(s.not_understood.iter().cloned());
+                }
+            }
             let seed = Seed::new(
                 format!("router-{}", r.name),
                 Provider::Megaport,
                 VantageKind::MegaportRouter,
                 r.uid.as_deref(),
-                raw,
             );
             seeds.push(seed.routes(&routes).sessions(&Reading::Read(all)));
             p.routers.push(RouterView {
@@ -80,20 +77,10 @@ impl Gather<'_> {
         let circuit = self.id(&er.name, "circuit").map(ResourceId::new);
         let mut ports = Vec::new();
         for port in [PeeringPort::Primary, PeeringPort::Secondary] {
-            let missing = || {
-                (
-                    Reading::Unknown("the circuit has no ID yet".to_owned()),
-                    None,
-                )
-            };
             let router = er.ports.iter().find(|(x, _)| *x == port).map(|(_, r)| r);
-            let (routes, mut raw_rows) = circuit.clone().map_or_else(missing, |c| {
-                self.table(
-                    self.azure(),
-                    What::CircuitRoutes(c, port),
-                    complete,
-                    a_table,
-                )
+            let routes = circuit.clone().map_or_else(missing, |c| {
+                let what = What::CircuitRoutes(c, port);
+                self.table(self.azure(), what, complete, a_table)
             });
             let name = if self.spec.kind == SubjectKind::HybridInterconnect {
                 format!("{}-circuit-{}", er.name, port.lower())
@@ -103,27 +90,10 @@ impl Gather<'_> {
             let object = circuit.as_ref().map(ResourceId::as_str);
             let mut edge = Reading::NotOffered("the port is not connected".to_owned());
             if let Some(router) = router {
-                let (said, more) = circuit.clone().map_or_else(
-                    || {
-                        (
-                            Reading::Unknown("the circuit has no ID yet".to_owned()),
-                            None,
-                        )
-                    },
-                    |c| {
-                        self.table(
-                            self.azure(),
-                            What::CircuitSummary(c, port),
-                            complete,
-                            sessions_of,
-                        )
-                    },
-                );
-                edge = said;
-                raw_rows = raw_rows
-                    .into_iter()
-                    .chain(more)
-                    .reduce(|a, b| format!("{a}\n{b}"));
+                edge = circuit.clone().map_or_else(missing, |c| {
+                    let what = What::CircuitSummary(c, port);
+                    self.table(self.azure(), what, complete, sessions_of)
+                });
                 ports.push(ErPort {
                     port,
                     router: key(router),
@@ -136,15 +106,9 @@ impl Gather<'_> {
                 });
             }
             seeds.push(
-                Seed::new(
-                    name,
-                    Provider::Azure,
-                    VantageKind::CircuitPort,
-                    object,
-                    raw_rows,
-                )
-                .routes(&routes)
-                .sessions(&edge),
+                Seed::new(name, Provider::Azure, VantageKind::CircuitPort, object)
+                    .routes(&routes)
+                    .sessions(&edge),
             );
         }
         ExpressRouteView {
@@ -161,33 +125,20 @@ impl Gather<'_> {
         complete: &mut bool,
     ) -> Option<ErGatewayView> {
         let id = ResourceId::new(self.own("er-gateway")?);
-        let (peers, bad) = self.table(
-            self.azure(),
-            What::GatewayPeers(id.clone()),
-            complete,
-            sessions_of,
-        );
-        let (learned, more) = self.table(
-            self.azure(),
-            What::GatewayRoutes(id.clone()),
-            complete,
-            a_table,
-        );
-        let raw = bad
-            .into_iter()
-            .chain(more)
-            .reduce(|a, b| format!("{a}\n{b}"));
+        let (peers, silent) = self.gateway_peers(&id, complete);
+        let what = What::GatewayRoutes(id.clone());
+        let learned = self.table(self.azure(), what, complete, a_table);
         let seed = Seed::new(
             "er-gateway".to_owned(),
             Provider::Azure,
             VantageKind::ExpressRouteGateway,
             Some(id.as_str()),
-            raw,
         );
         seeds.push(seed.routes(&learned).sessions(&peers));
         Some(ErGatewayView {
             name: id.name().to_owned(),
             peers,
+            silent,
             learned,
         })
     }
@@ -195,24 +146,19 @@ impl Gather<'_> {
     pub(super) fn vpn(&self, vpn: &VpnSpec, seeds: &mut Vec<Seed>, complete: &mut bool) -> VpnView {
         let id = self.id(&vpn.name, "vpn-gateway").map(ResourceId::new);
         let no_id = "the VPN gateway has no ID yet";
-        let (peers, bad) = id.clone().map_or_else(
-            || (Reading::Unknown(no_id.to_owned()), None),
-            |g| self.table(self.azure(), What::GatewayPeers(g), complete, sessions_of),
+        let (peers, silent) = id.as_ref().map_or_else(
+            || (Reading::Unknown(no_id.to_owned()), false),
+            |g| self.gateway_peers(g, complete),
         );
-        let (learned, more) = id.clone().map_or_else(
-            || (Reading::Unknown(no_id.to_owned()), None),
+        let learned = id.clone().map_or_else(
+            || Reading::Unknown(no_id.to_owned()),
             |g| self.table(self.azure(), What::GatewayRoutes(g), complete, a_table),
         );
-        let raw = bad
-            .into_iter()
-            .chain(more)
-            .reduce(|a, b| format!("{a}\n{b}"));
         let seed = Seed::new(
             "vpn-gateway".to_owned(),
             Provider::Azure,
             VantageKind::VpnGateway,
             id.as_ref().map(ResourceId::as_str),
-            raw,
         );
         seeds.push(seed.routes(&learned).sessions(&peers));
         let tunnels = vpn
@@ -240,6 +186,7 @@ impl Gather<'_> {
             gateway: vpn.gateway.clone(),
             tunnels,
             peers,
+            silent,
             learned,
         }
     }
@@ -256,7 +203,7 @@ impl Gather<'_> {
             .aws
             .as_ref()
             .map(|a| Source::Aws(a.account.client.clone()));
-        let (both, raw) = match &vif {
+        let both = match &vif {
             Some(id) => self.table(source, What::VifRoutes(id.clone()), complete, |c| {
                 if let Content::Vif {
                     accepted,
@@ -268,10 +215,7 @@ impl Gather<'_> {
                     None
                 }
             }),
-            None => (
-                Reading::Unknown("the virtual interface has no ID yet".to_owned()),
-                None,
-            ),
+            None => Reading::Unknown("the virtual interface has no ID yet".to_owned()),
         };
         let accepted = both.clone().map(|(a, _)| a);
         let advertised = both.map(|(_, a)| a);
@@ -286,11 +230,10 @@ impl Gather<'_> {
             Provider::AWS,
             VantageKind::VirtualInterface,
             vif.as_deref(),
-            raw,
         );
         seeds.push(
             seed.directed(&accepted, &advertised)
-                .sessions(&amazon_says.clone().map(|s| s.into_iter().collect())),
+                .sessions(&self.amazon_sees(dx).0),
         );
         let associated = self.associated();
         if let Some(id) = self.own("dxgw") {
@@ -342,7 +285,6 @@ impl Gather<'_> {
             Provider::AWS,
             VantageKind::DirectConnectGateway,
             Some(id),
-            None,
         )
         .routes(&table)
     }

@@ -1,9 +1,16 @@
 //! The networks at both ends, from the inventories.
 
-use super::id_of;
+use super::{Gather, id_of};
+use crate::clients::azure::VirtualNetwork;
 use crate::controllers::env::Env;
+use crate::health::report::Seed;
 use crate::health::spec::HealthSpec;
+use causeway_api::report::VantageKind;
+use causeway_api::status::Provider;
+use causeway_model::guard::SubnetRoutes;
+use causeway_model::health::Reading;
 use causeway_model::observe::Observed;
+use causeway_model::routes::{Learned, NextHop, Route, Table};
 use ipnet::{IpNet, Ipv4Net};
 
 /// The networks at both ends, as an interconnect knows them.
@@ -11,6 +18,8 @@ use ipnet::{IpNet, Ipv4Net};
 pub(in crate::health) struct Networks {
     pub azure: Vec<IpNet>,
     pub gateway_subnet: Option<IpNet>,
+    /// GatewaySubnet's prefixes, and RouteServerSubnet's where there is one.
+    pub mesh_subnets: Vec<IpNet>,
     pub aws: Vec<IpNet>,
 }
 
@@ -33,6 +42,17 @@ pub(in crate::health) fn networks(spec: &HealthSpec, env: &Env, observed: &Obser
         });
         if let Some(v) = found {
             let parsed = |t: &str| t.parse::<IpNet>().ok().map(|n| n.trunc());
+            let of = |name: &str| -> Vec<IpNet> {
+                v.subnet(name)
+                    .map(|s| {
+                        s.properties
+                            .prefixes()
+                            .into_iter()
+                            .filter_map(parsed)
+                            .collect()
+                    })
+                    .unwrap_or_default()
+            };
             out.azure = v
                 .properties
                 .address_space
@@ -40,13 +60,9 @@ pub(in crate::health) fn networks(spec: &HealthSpec, env: &Env, observed: &Obser
                 .iter()
                 .filter_map(|p| parsed(p))
                 .collect();
-            let subnet = v
-                .properties
-                .subnets
-                .iter()
-                .find(|s| s.name().eq_ignore_ascii_case("GatewaySubnet"));
-            out.gateway_subnet =
-                subnet.and_then(|s| s.properties.prefixes().first().and_then(|p| parsed(p)));
+            out.mesh_subnets = of("GatewaySubnet");
+            out.gateway_subnet = out.mesh_subnets.first().copied();
+            out.mesh_subnets.extend(of("RouteServerSubnet"));
         }
     }
     if let Some(aws) = &env.aws {
@@ -70,4 +86,62 @@ pub(in crate::health) fn networks(spec: &HealthSpec, env: &Env, observed: &Obser
         }
     }
     out
+}
+
+impl Gather<'_> {
+    /// The route table on GatewaySubnet, for the guard and for the report.
+    pub(super) fn gateway_routes(&self) -> (Reading<Option<SubnetRoutes>>, Option<Seed>) {
+        let none = |reading| (reading, None);
+        let Some((azure, id)) = self
+            .env
+            .azure
+            .as_ref()
+            .zip(self.spec.virtual_network.as_ref())
+        else {
+            return none(Reading::NotOffered("no virtual network".to_owned()));
+        };
+        let group = id.resource_group().unwrap_or(&azure.resource_group);
+        let Some(group) = azure.snapshot.group(group) else {
+            return none(Reading::Unknown("not read yet".to_owned()));
+        };
+        let network = self.cheap(&group.virtual_networks, |all| {
+            let found = all
+                .iter()
+                .find(|v| v.resource_id().is_some_and(|x| x == *id));
+            Reading::Read(found.and_then(VirtualNetwork::gateway_table))
+        });
+        let table = match network {
+            Reading::Read(Some(table)) => table,
+            Reading::Read(None) => return none(Reading::Read(None)),
+            other => return none(other.map(|_| None)),
+        };
+        let read = self.cheap(&group.gateway_tables, |all| {
+            all.iter()
+                .find(|t| t.resource_id().is_some_and(|x| x == table))
+                .map_or_else(
+                    || Reading::Unknown(format!("route table {} is not found", table.name())),
+                    |t| Reading::Read(t.for_guard()),
+                )
+        });
+        let shown = read.clone().map(|r| Table {
+            routes: r
+                .routes
+                .iter()
+                .map(|u| {
+                    let hop = u
+                        .next_hop
+                        .map_or_else(|| NextHop::Other(u.next_hop_type.clone()), NextHop::Address);
+                    Route::new(u.prefix, hop, Learned::Static)
+                })
+                .collect(),
+            not_understood: r.other,
+        });
+        let seed = Seed::new(
+            "gateway-subnet".to_owned(),
+            Provider::Azure,
+            VantageKind::RouteTable,
+            Some(table.as_str()),
+        );
+        (read.map(Some), Some(seed.routes(&shown)))
+    }
 }

@@ -1,25 +1,21 @@
 //! Expensive tables as readings: what the vantages last saw, how old that is, and why there is nothing.
 
 use super::Gather;
+use crate::clients::azure::ResourceId;
 use crate::vantages::{Ask, Content, Glimpse, Source, What};
 use causeway_model::health::Reading;
 use causeway_model::intent::CloudError;
-use causeway_model::routes::{Session, Table};
+use causeway_model::routes::{Sessions, Table};
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// The provider's words for a table that could not be read, with what they may mean.
-fn words(error: &CloudError, what: &What) -> String {
-    let text = format!("{} ({})", error.message, error.code);
-    let gateway = matches!(what, What::GatewayPeers(_) | What::GatewayRoutes(_));
-    if gateway && (error.code == "InternalServerError" || error.code == "500") {
-        // azure.md §3.6: the symptom of a route table on GatewaySubnet that takes the gateways' sessions away.
-        return format!(
-            "{text}: the instances of the gateways may not reach each other; if a route table is on GatewaySubnet, add a route for the prefix of GatewaySubnet with next hop type Virtual network to it"
-        );
-    }
-    text
+/// The provider's words for a table that could not be read.
+fn words(error: &CloudError) -> String {
+    format!("{} ({})", error.message, error.code)
 }
+
+/// Failures in a row after which a gateway counts as silent: one may be the platform's hiccup.
+const SILENT: u32 = 2;
 
 impl Gather<'_> {
     /// A table as a reading: outdated when it was read before a cheap signal changed, unknown when too old.
@@ -29,9 +25,9 @@ impl Gather<'_> {
         what: What,
         complete: &mut bool,
         pick: impl FnOnce(&Content) -> Option<T>,
-    ) -> (Reading<T>, Option<String>) {
+    ) -> Reading<T> {
         let Some(source) = source else {
-            return (Reading::NotOffered("no account".to_owned()), None);
+            return Reading::NotOffered("no account".to_owned());
         };
         let ask = Ask {
             who: self.who,
@@ -41,7 +37,25 @@ impl Gather<'_> {
         };
         let glimpse = self.vantages.get(&source, what.clone(), &ask);
         *complete &= glimpse.is_known();
-        (self.reading(&glimpse, &what, pick), raw(&glimpse))
+        self.reading(&glimpse, &what, pick)
+    }
+
+    /// A gateway's BGP peers, and whether it answers `InternalServerError` instead, again and again: then its instances
+    /// may not reach each other (azure.md §3.6).
+    pub(super) fn gateway_peers(
+        &self,
+        gateway: &ResourceId,
+        complete: &mut bool,
+    ) -> (Reading<Sessions>, bool) {
+        let what = What::GatewayPeers(gateway.clone());
+        let peers = self.table(self.azure(), what.clone(), complete, sessions_of);
+        let silent = self
+            .azure()
+            .and_then(|source| self.vantages.last_error(&source, &what))
+            .is_some_and(|(e, times)| {
+                times >= SILENT && (e.code == "InternalServerError" || e.code == "500")
+            });
+        (peers, silent)
     }
 
     fn reading<T>(
@@ -56,7 +70,7 @@ impl Gather<'_> {
         let failed = g
             .error
             .as_ref()
-            .map(|(e, at)| (words(e, what), *at, e.is_auth() || e.is_terminal()));
+            .map(|(e, at)| (words(e), *at, e.is_auth() || e.is_terminal()));
         if let (What::VifRoutes(_), Some((why, _, true))) = (what, &failed) {
             return Reading::NotOffered(why.clone());
         }
@@ -92,28 +106,10 @@ pub(super) fn a_table(c: &Content) -> Option<Table> {
     }
 }
 
-pub(super) fn sessions_of(c: &Content) -> Option<Vec<Session>> {
-    if let Content::Sessions(s, _) = c {
+pub(super) fn sessions_of(c: &Content) -> Option<Sessions> {
+    if let Content::Sessions(s) = c {
         Some(s.clone())
     } else {
         None
     }
-}
-
-/// Rows that could not be understood, as text.
-fn raw(g: &Glimpse) -> Option<String> {
-    let rows: Vec<String> = match g.content.as_deref()? {
-        Content::Table(t) => t.not_understood.clone(),
-        Content::Sessions(_, bad) => bad.clone(),
-        Content::Vif {
-            accepted,
-            advertised,
-        } => accepted
-            .not_understood
-            .iter()
-            .chain(&advertised.not_understood)
-            .cloned()
-            .collect(),
-    };
-    (!rows.is_empty()).then(|| rows.join("\n"))
 }

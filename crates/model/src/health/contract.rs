@@ -1,54 +1,24 @@
 //! The route contract: every vantage holds its prefixes, over the path of the contract, and nothing else (api.md §2).
 
-use super::paths::{Carrier, Inferred, PathState, Way, carrier_of};
-use super::picture::{Picture, Reading, SubjectKind};
+mod compare;
+mod count;
+mod findings;
+
+pub(super) use count::count;
+
+use super::paths::{Carrier, Inferred, carrier_of};
+use super::picture::{Picture, Reading};
 use super::sessions::{SessionVerdict, Standing};
-use super::{Doubt, Raw, listed};
+use super::{Doubt, Raw, listed, mesh};
 use crate::graph::expressroute::MSEE_ASN;
 use crate::report::Truth;
 use crate::routes::aws::TunnelHealth;
 use crate::routes::{Learned, NextHop, Route, Table};
 use crate::spec::PeeringPort;
+use findings::{Findings, list};
 use ipnet::IpNet;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-
-/// What was found, by reason.
-#[derive(Default)]
-struct Findings {
-    wrong_preference: Vec<String>,
-    asymmetric: Vec<String>,
-    missing: Vec<String>,
-    unexpected: Vec<String>,
-    disagree: Vec<String>,
-    doubts: Vec<Doubt>,
-}
-
-impl Findings {
-    /// The table, or a doubt about it. What is not offered is nobody's fault.
-    fn open<'a, T>(&mut self, what: &str, reading: &'a Reading<T>) -> Option<&'a T> {
-        match reading {
-            Reading::Read(t) => Some(t),
-            Reading::Outdated(_) => {
-                self.doubts.push(Doubt {
-                    why: format!("{what} is being read again"),
-                    waiting: true,
-                });
-                None
-            }
-            Reading::Unknown(why) => {
-                self.doubts.push(Doubt::new(format!("{what}: {why}")));
-                None
-            }
-            Reading::NotOffered(_) => None,
-        }
-    }
-
-    fn lacks(&mut self, what: &str, prefix: IpNet, from: &str) {
-        self.missing
-            .push(format!("{what} lacks {prefix}, expected {from}"));
-    }
-}
 
 fn port_name(p: PeeringPort) -> &'static str {
     match p {
@@ -88,13 +58,9 @@ impl Check<'_> {
             })
             .collect();
         for p in extra {
-            let list = wanted
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(", ");
+            let list = list(wanted);
             self.found.unexpected.push(format!(
-                "{what} shows {p}, and the contract has only {list}: stop its announcement, add it to spec.routes, or set additionalPrefixes to Allow"
+                "{what} shows {p}, expected only {list}: stop its announcement, add it to spec.routes, or set additionalPrefixes to Allow"
             ));
         }
     }
@@ -104,7 +70,7 @@ impl Check<'_> {
         for er in &p.express_routes {
             for port in &er.ports {
                 let what = format!("port {} of circuit {}", port_name(port.port), er.circuit);
-                let Some(table) = self.found.open(&what, &port.routes) else {
+                let Some(table) = self.found.open_table(&what, &port.routes, &p.azure_sees) else {
                     continue;
                 };
                 let customer = NextHop::Address(port.customer.into());
@@ -112,6 +78,7 @@ impl Check<'_> {
                 for prefix in &p.azure_sees {
                     if !table.to(*prefix).any(|r| from_router(&r)) {
                         self.found.lacks(
+                            table,
                             &what,
                             *prefix,
                             &format!(
@@ -130,7 +97,7 @@ impl Check<'_> {
                     .collect();
                 for prefix in &leaked {
                     self.found.unexpected.push(format!(
-                        "{what} shows {prefix} with 12076 behind the router's AS: the router announces to it what another port sent; set bgp.exportFilter of the ports to Auto, so that the session with {} gets nothing from AS 12076",
+                        "{what} shows {prefix} with 12076 behind the router's AS, expected nothing from AS 12076: the router announces to it what another port sent; set bgp.exportFilter of the ports to Auto, so that the session with {} gets nothing from AS 12076",
                         port.microsoft
                     ));
                 }
@@ -153,10 +120,16 @@ impl Check<'_> {
         if let Some(gateway) = &p.er_gateway {
             let what = format!("ExpressRoute gateway {}", gateway.name);
             if !p.express_routes.is_empty() {
-                self.found
-                    .open(&format!("BGP peers of {what}"), &gateway.peers);
+                self.found.peers(
+                    &format!("BGP peers of {what}"),
+                    &gateway.peers,
+                    &mesh::silence(p, gateway.silent),
+                );
             }
-            if let Some(table) = self.found.open(&what, &gateway.learned) {
+            if let Some(table) = self
+                .found
+                .open_table(&what, &gateway.learned, &p.azure_sees)
+            {
                 for prefix in &p.azure_sees {
                     let has = |c: Carrier| {
                         table
@@ -165,10 +138,12 @@ impl Check<'_> {
                     };
                     if !p.express_routes.is_empty() && !has(Carrier::ExpressRoute) {
                         self.found
-                            .lacks(&what, *prefix, "from Microsoft's edge (AS 12076)");
+                            .lacks(table, &what, *prefix, "from Microsoft's edge (AS 12076)");
                     }
                     if !p.vpns.is_empty() && !has(Carrier::Vpn) {
-                        self.found.lacks(&what, *prefix, "from the VPN gateway");
+                        self.found
+                            .lacks(table, &what, *prefix, "from the VPN gateway");
+                        self.found.cause = p.trap().map(|t| t.sentence());
                     }
                 }
                 self.nothing_else(&what, table, &p.azure_sees, &p.own_azure);
@@ -176,8 +151,12 @@ impl Check<'_> {
         }
         for vpn in &p.vpns {
             let what = format!("VPN gateway {}", vpn.gateway);
-            self.found.open(&format!("BGP peers of {what}"), &vpn.peers);
-            let Some(table) = self.found.open(&what, &vpn.learned) else {
+            self.found.peers(
+                &format!("BGP peers of {what}"),
+                &vpn.peers,
+                &mesh::silence(p, vpn.silent),
+            );
+            let Some(table) = self.found.open_table(&what, &vpn.learned, &p.azure_sees) else {
                 continue;
             };
             for prefix in &p.azure_sees {
@@ -185,21 +164,38 @@ impl Check<'_> {
                     .to(*prefix)
                     .any(|r| r.usable && r.learned == Learned::Ebgp)
                 {
-                    self.found.lacks(&what, *prefix, "from AWS over a tunnel");
+                    self.found
+                        .lacks(table, &what, *prefix, "from AWS over a tunnel");
                 }
             }
             self.nothing_else(&what, table, &p.azure_sees, &p.own_azure);
         }
     }
 
+    /// The gateways do not even answer for their tables: what the trap does to them is known.
+    fn mesh(&mut self) {
+        let p = self.picture;
+        let (Some(gateway), Some(trap)) = (&p.er_gateway, mesh::bitten(p)) else {
+            return;
+        };
+        for prefix in p.azure_sees.iter().filter(|_| !p.vpns.is_empty()) {
+            self.found.missing.push(format!(
+                "ExpressRoute gateway {} gets no {prefix}, expected from the VPN gateway",
+                gateway.name
+            ));
+        }
+        self.found.cause = Some(trap.sentence());
+    }
+
     fn hosts(&mut self) {
         let p = self.picture;
         for nic in &p.nics {
             let what = format!("network interface {}", nic.name);
-            let Some(table) = self
-                .found
-                .open(&format!("effective routes of {what}"), &nic.routes)
-            else {
+            let Some(table) = self.found.open_table(
+                &format!("effective routes of {what}"),
+                &nic.routes,
+                &p.azure_sees,
+            ) else {
                 continue;
             };
             for prefix in &p.azure_sees {
@@ -208,20 +204,23 @@ impl Check<'_> {
                     .any(|r| r.usable && r.learned == Learned::Propagated)
                 {
                     self.found
-                        .lacks(&what, *prefix, "from a virtual network gateway");
+                        .lacks(table, &what, *prefix, "from a virtual network gateway");
+                    if !p.vpns.is_empty() {
+                        self.found.cause = p.trap().map(|t| t.sentence());
+                    }
                 }
             }
             self.nothing_else(&what, table, &p.azure_sees, &p.own_azure);
         }
         for view in &p.route_tables {
             let what = format!("route table {}", view.id);
-            let Some(table) = self.found.open(&what, &view.routes) else {
+            let Some(table) = self.found.open_table(&what, &view.routes, &p.aws_sees) else {
                 continue;
             };
             for prefix in &p.aws_sees {
                 if !table.has(*prefix) {
                     self.found
-                        .lacks(&what, *prefix, "from the virtual private gateway");
+                        .lacks(table, &what, *prefix, "from the virtual private gateway");
                 }
             }
             self.nothing_else(&what, table, &p.aws_sees, &p.own_aws);
@@ -232,13 +231,15 @@ impl Check<'_> {
         let p = self.picture;
         for dx in &p.direct_connects {
             let what = format!("virtual interface of {}", dx.name);
-            if let Some(table) = self
-                .found
-                .open(&format!("accepted routes of the {what}"), &dx.accepted)
-            {
+            if let Some(table) = self.found.open_table(
+                &format!("accepted routes of the {what}"),
+                &dx.accepted,
+                &p.aws_sees,
+            ) {
                 for prefix in &p.aws_sees {
                     if !table.has(*prefix) {
                         self.found.lacks(
+                            table,
                             &format!("the {what}"),
                             *prefix,
                             &format!("from the router ({}, AS {})", dx.customer, dx.router_asn),
@@ -247,12 +248,13 @@ impl Check<'_> {
                 }
                 self.nothing_else(&format!("the {what}"), table, &p.aws_sees, &[]);
             }
-            if let Some(table) = self
-                .found
-                .open(&format!("advertised routes of the {what}"), &dx.advertised)
-            {
+            if let Some(table) = self.found.open_table(
+                &format!("advertised routes of the {what}"),
+                &dx.advertised,
+                &p.azure_sees,
+            ) {
                 for prefix in &p.azure_sees {
-                    if !table.has(*prefix) {
+                    if table.is_whole() && !table.has(*prefix) {
                         self.found.missing.push(format!(
                             "AWS does not advertise {prefix} on the {what}: add it to the allowed prefixes of the Direct Connect gateway's association"
                         ));
@@ -269,9 +271,10 @@ impl Check<'_> {
         let p = self.picture;
         for router in &p.routers {
             let what = format!("router {}", router.name);
-            let Some(table) = self
-                .found
-                .open(&format!("BGP routes of {what}"), &router.routes)
+            let both: Vec<IpNet> = p.azure_sees.iter().chain(&p.aws_sees).copied().collect();
+            let Some(table) =
+                self.found
+                    .open_table(&format!("BGP routes of {what}"), &router.routes, &both)
             else {
                 continue;
             };
@@ -283,8 +286,12 @@ impl Check<'_> {
             for dx in p.direct_connects.iter().filter(|d| d.router == router.key) {
                 for prefix in &p.azure_sees {
                     if !from(*prefix, dx.amazon.into()) {
-                        self.found
-                            .lacks(&what, *prefix, &format!("from AWS ({})", dx.amazon));
+                        self.found.lacks(
+                            table,
+                            &what,
+                            *prefix,
+                            &format!("from AWS ({})", dx.amazon),
+                        );
                     }
                 }
             }
@@ -293,6 +300,7 @@ impl Check<'_> {
                     for prefix in &p.aws_sees {
                         if !from(*prefix, port.microsoft.into()) {
                             self.found.lacks(
+                                table,
                                 &what,
                                 *prefix,
                                 &format!(
@@ -314,9 +322,9 @@ impl Check<'_> {
         for vpn in &p.vpns {
             for t in vpn.tunnels.iter().filter(|t| t.bgp_expected) {
                 let what = format!("tunnel {} of {}", t.name, vpn.name);
-                let Some(row) = self
-                    .found
-                    .open(&format!("telemetry of {what}"), &t.telemetry)
+                let Some(row) =
+                    self.found
+                        .open(&format!("telemetry of {what}"), &t.telemetry, &p.aws_sees)
                 else {
                     continue;
                 };
@@ -327,116 +335,13 @@ impl Check<'_> {
                         .doubts
                         .push(Doubt::new(format!("AWS has no telemetry of {what}"))),
                     TunnelHealth::NoRoutes | TunnelHealth::IpsecOnly | TunnelHealth::Down => {
-                        let list = p
-                            .aws_sees
-                            .iter()
-                            .map(ToString::to_string)
-                            .collect::<Vec<_>>()
-                            .join(", ");
                         self.found.missing.push(format!(
-                            "{what}: AWS accepts no route over it, expected {list}"
+                            "{what}: AWS accepts no route over it, expected {}",
+                            list(&p.aws_sees)
                         ));
                     }
                 }
             }
-        }
-    }
-
-    /// The network interfaces against the gateway that programs them.
-    fn agreement(&mut self) {
-        let p = self.picture;
-        let Some(learned) = p
-            .er_gateway
-            .as_ref()
-            .and_then(|g| g.learned.known().map(|t| (g, t)))
-        else {
-            return;
-        };
-        for nic in &p.nics {
-            let Some(table) = nic.routes.known() else {
-                continue;
-            };
-            for prefix in &p.azure_sees {
-                let at_nic = table
-                    .to(*prefix)
-                    .find(|r| r.usable && r.learned == Learned::Propagated);
-                let Some(NextHop::Address(hop)) = at_nic.map(|r| &r.next_hop) else {
-                    continue;
-                };
-                let nic_vpn = p.gateway_subnet.is_some_and(|n| n.contains(hop));
-                let has_er = learned
-                    .1
-                    .to(*prefix)
-                    .any(|r| r.usable && carrier_of(r) == Some(Carrier::ExpressRoute));
-                if nic_vpn == has_er {
-                    let (a, b) = if nic_vpn {
-                        ("a VPN gateway instance", "has it from Microsoft's edge")
-                    } else {
-                        ("Microsoft's edge", "has no such route")
-                    };
-                    self.found.disagree.push(format!("{prefix}: network interface {} sends it to {a} ({hop}), ExpressRoute gateway {} {b}", nic.name, learned.0.name));
-                }
-            }
-        }
-    }
-
-    fn preference(&mut self, inferred: &Inferred) {
-        let er_holds = inferred.paths.iter().any(|x| {
-            x.carrier == Carrier::ExpressRoute
-                && x.azure_to_aws == PathState::Up
-                && x.aws_to_azure == PathState::Up
-        });
-        for (ways, from, to) in [
-            (&inferred.to_aws, "Azure", "AWS"),
-            (&inferred.to_azure, "AWS", "Azure"),
-        ] {
-            for w in ways {
-                let Way::By(by) = &w.way else { continue };
-                if self.picture.prefer_express_route && er_holds && by.contains(&Carrier::Vpn) {
-                    let seen = if w.seen.is_empty() {
-                        String::new()
-                    } else {
-                        format!(" ({})", w.seen)
-                    };
-                    self.found.wrong_preference.push(format!(
-                        "{} goes over VPN from {from} to {to} although ExpressRoute holds{seen}: look for more specific prefixes over VPN",
-                        w.prefix
-                    ));
-                }
-            }
-        }
-        let carriers = |ways: &[super::paths::PrefixWay]| {
-            let mut all = BTreeSet::new();
-            for w in ways {
-                match &w.way {
-                    Way::By(by) if !by.is_empty() => all.extend(by.iter().copied()),
-                    Way::By(_) | Way::Unknown(_) => return None,
-                }
-            }
-            Some(all)
-        };
-        if let (Some(out), Some(back)) = (carriers(&inferred.to_aws), carriers(&inferred.to_azure))
-            && !out.is_empty()
-            && !back.is_empty()
-            && out != back
-        {
-            let words = |s: &BTreeSet<Carrier>| {
-                s.iter()
-                    .map(|c| {
-                        if *c == Carrier::ExpressRoute {
-                            "ExpressRoute"
-                        } else {
-                            "VPN"
-                        }
-                    })
-                    .collect::<Vec<_>>()
-                    .join(" and ")
-            };
-            self.found.asymmetric.push(format!(
-                "Azure reaches AWS over {}, AWS reaches Azure over {}",
-                words(&out),
-                words(&back)
-            ));
         }
     }
 }
@@ -457,6 +362,7 @@ pub(super) fn verdict(picture: &Picture, sessions: &[SessionVerdict], inferred: 
     check.direct_connects();
     check.routers();
     check.tunnels();
+    check.mesh();
     check.agreement();
     check.preference(inferred);
     let all_up = check.sessions.iter().all(|s| s.standing == Standing::Up);
@@ -469,7 +375,11 @@ pub(super) fn verdict(picture: &Picture, sessions: &[SessionVerdict], inferred: 
         (&f.unexpected, "UnexpectedPrefix"),
     ] {
         if !list.is_empty() {
-            let mut raw = Raw::firm(Truth::False, reason, listed(list));
+            let mut message = listed(list);
+            if let Some(cause) = f.cause.as_ref().filter(|_| reason == "MissingPrefix") {
+                message = format!("{cause}; {message}");
+            }
+            let mut raw = Raw::firm(Truth::False, reason, message);
             // Right after sessions came up, routes are still on their way.
             raw.soft = all_up && f.doubts.iter().any(|d| d.waiting);
             return raw;
@@ -488,62 +398,4 @@ pub(super) fn verdict(picture: &Picture, sessions: &[SessionVerdict], inferred: 
         "RoutesAsExpected",
         "every vantage shows the prefixes of the contract and nothing else",
     )
-}
-
-/// Prefixes of the contract that are seen where they belong, and all of them: at the network interfaces (else the
-/// gateways) in Azure, in the route tables (else at the gateways' edge) in AWS.
-pub(super) fn count(picture: &Picture) -> (usize, usize) {
-    let p = picture;
-    let everywhere = |tables: Vec<Option<&Table>>, ok: &dyn Fn(&Table) -> bool| {
-        !tables.is_empty()
-            && tables.iter().flatten().count() > 0
-            && tables.iter().flatten().all(|t| ok(t))
-    };
-    let from_gateway =
-        |t: &Table, prefix: IpNet| t.to(prefix).any(|r| r.usable && is_foreign(r.learned));
-    let azure = |prefix: IpNet| {
-        if p.kind == SubjectKind::HybridInterconnect && !p.nics.is_empty() {
-            return everywhere(p.nics.iter().map(|n| n.routes.shown()).collect(), &|t| {
-                from_gateway(t, prefix)
-            });
-        }
-        if let Some(g) = &p.er_gateway {
-            return everywhere(vec![g.learned.shown()], &|t| from_gateway(t, prefix));
-        }
-        if p.vpns.is_empty() {
-            return everywhere(
-                p.direct_connects
-                    .iter()
-                    .map(|d| d.advertised.shown())
-                    .collect(),
-                &|t| t.has(prefix),
-            );
-        }
-        everywhere(p.vpns.iter().map(|v| v.learned.shown()).collect(), &|t| {
-            from_gateway(t, prefix)
-        })
-    };
-    let aws = |prefix: IpNet| {
-        if !p.route_tables.is_empty() {
-            return everywhere(
-                p.route_tables.iter().map(|t| t.routes.shown()).collect(),
-                &|t| t.has(prefix),
-            );
-        }
-        if !p.direct_connects.is_empty() {
-            return everywhere(
-                p.direct_connects
-                    .iter()
-                    .map(|d| d.accepted.shown())
-                    .collect(),
-                &|t| t.has(prefix),
-            );
-        }
-        everywhere(p.routers.iter().map(|r| r.routes.shown()).collect(), &|t| {
-            t.has(prefix)
-        })
-    };
-    let seen = p.azure_sees.iter().filter(|x| azure(**x)).count()
-        + p.aws_sees.iter().filter(|x| aws(**x)).count();
-    (seen, p.azure_sees.len() + p.aws_sees.len())
 }

@@ -6,6 +6,7 @@
 //! known from elsewhere. Messages carry no times and no counters.
 
 mod contract;
+mod mesh;
 mod paths;
 mod picture;
 mod sessions;
@@ -101,6 +102,11 @@ impl Doubt {
             waiting: false,
         }
     }
+}
+
+/// What is said of a table with rows that nobody understood.
+pub(crate) fn partly(what: &str) -> String {
+    format!("{what}: rows could not be understood; the RouteReport shows them as text")
 }
 
 /// How many sentences a message has before it says how many more there are.

@@ -1,7 +1,8 @@
 //! What is judged: the spec's expectations with the readings of every vantage beside them. Plain data.
 
+use crate::guard::{self, SubnetRoutes, Trap};
 use crate::routes::aws::TunnelRow;
-use crate::routes::{Session, Table};
+use crate::routes::{Session, Sessions, Table};
 use crate::spec::PeeringPort;
 use ipnet::{IpNet, Ipv4Net};
 use serde::Serialize;
@@ -74,6 +75,10 @@ pub struct Picture {
     pub own_aws: Vec<IpNet>,
     /// Next hops inside it are VPN gateway instances; next hops outside are Microsoft's edge (azure.md §5.3).
     pub gateway_subnet: Option<IpNet>,
+    /// Where the gateways that form a mesh live: GatewaySubnet, and RouteServerSubnet where there is one.
+    pub mesh_subnets: Vec<IpNet>,
+    /// The route table on GatewaySubnet. `Read(None)`: there is none.
+    pub gateway_routes: Reading<Option<SubnetRoutes>>,
     pub express_routes: Vec<ExpressRouteView>,
     pub direct_connects: Vec<DirectConnectView>,
     pub vpns: Vec<VpnView>,
@@ -102,6 +107,8 @@ impl Picture {
             own_azure: Vec::new(),
             own_aws: Vec::new(),
             gateway_subnet: None,
+            mesh_subnets: Vec::new(),
+            gateway_routes: Reading::NotOffered("no virtual network".to_owned()),
             express_routes: Vec::new(),
             direct_connects: Vec::new(),
             vpns: Vec::new(),
@@ -130,6 +137,12 @@ impl Picture {
                 .iter()
                 .flat_map(|v| &v.tunnels)
                 .any(|t| within(t.inside))
+    }
+
+    /// The route on GatewaySubnet that catches the gateways' own sessions, if there is one.
+    pub fn trap(&self) -> Option<Trap> {
+        let table = self.gateway_routes.known()?.as_ref()?;
+        guard::trap(table, &self.own_azure, &self.mesh_subnets)
     }
 
     pub(crate) fn router(&self, key: &str) -> Option<&RouterView> {
@@ -163,7 +176,7 @@ pub struct ErPort {
     /// What Megaport says of the session: a hint (megaport.md §4.4). `Read(None)`: the VXC shows no such session.
     pub router_says: Reading<Option<Session>>,
     /// The circuit's own neighbours on this port.
-    pub edge_says: Reading<Vec<Session>>,
+    pub edge_says: Reading<Sessions>,
     pub routes: Reading<Table>,
 }
 
@@ -197,7 +210,9 @@ pub struct VpnView {
     pub gateway: String,
     pub tunnels: Vec<VpnTunnelView>,
     /// Rows of both instances; a twin that is `Connecting` is normal (azure.md §3.6).
-    pub peers: Reading<Vec<Session>>,
+    pub peers: Reading<Sessions>,
+    /// As [`ErGatewayView::silent`].
+    pub silent: bool,
     pub learned: Reading<Table>,
 }
 
@@ -225,7 +240,10 @@ pub struct RouterView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ErGatewayView {
     pub name: String,
-    pub peers: Reading<Vec<Session>>,
+    pub peers: Reading<Sessions>,
+    /// Asked for its peers, it answers `InternalServerError` again and again: its instances may not reach each other
+    /// (azure.md §3.6).
+    pub silent: bool,
     pub learned: Reading<Table>,
 }
 

@@ -4,8 +4,7 @@ use super::picture::{
     DirectConnectView, ErPort, ExpressRouteView, Picture, Reading, RouterView, SubjectKind,
     VpnTunnelView, VpnView,
 };
-use super::{Doubt, PathState, Raw, TunnelStanding, listed};
-use crate::graph::expressroute::MSEE_ASN;
+use super::{Doubt, PathState, Raw, TunnelStanding, listed, mesh, partly};
 use crate::report::Truth;
 use crate::routes::aws::TunnelHealth;
 use crate::routes::{NextHop, Session, SessionState};
@@ -232,8 +231,9 @@ fn er_session(picture: &Picture, link: &ExpressRouteView, port: &ErPort) -> Sess
             .any(|r| r.next_hop == NextHop::Address(customer))
     };
     let mut edge = testimony(who, &port.edge_says, |rows| {
-        match rows.iter().find(|s| s.peer == customer) {
+        match rows.rows.iter().find(|s| s.peer == customer) {
             Some(s) => of_state(who, s.state),
+            None if !rows.is_whole() => Says::Nothing(Doubt::new(partly(who))),
             None => Says::Nothing(Doubt::new(format!("{who} shows no such neighbour"))),
         }
     });
@@ -299,12 +299,16 @@ fn tunnel_session(vpn: &VpnView, tunnel: &VpnTunnelView) -> SessionVerdict {
     let azure = testimony(&who, &vpn.peers, |rows| {
         // Either instance may hold it; the twin row stays Connecting.
         let states: Vec<SessionState> = rows
+            .rows
             .iter()
             .filter(|s| s.peer == IpAddr::from(amazon))
             .map(|s| s.state)
             .collect();
         if states.contains(&SessionState::Up) {
             Says::Is(SessionState::Up)
+        } else if !rows.is_whole() {
+            // The row that is up may be one that nobody understood.
+            Says::Nothing(Doubt::new(partly(&who)))
         } else if states
             .iter()
             .any(|s| matches!(s, SessionState::Down | SessionState::AdministrativelyDown))
@@ -336,84 +340,6 @@ fn tunnel_session(vpn: &VpnView, tunnel: &VpnTunnelView) -> SessionVerdict {
     )
 }
 
-/// Sessions that the platform makes by itself. They are not counted; when one is down, traffic suffers and the cause is here.
-fn platform(picture: &Picture) -> Vec<SessionVerdict> {
-    let Some(gateway) = &picture.er_gateway else {
-        return Vec::new();
-    };
-    let Some(rows) = gateway.peers.known() else {
-        return Vec::new();
-    };
-    let mut out = Vec::new();
-    let mut down = |name: String, message: String, peer: IpAddr| {
-        out.push(SessionVerdict {
-            name,
-            link: String::new(),
-            peer,
-            standing: Standing::Down,
-            message,
-            counted: false,
-            waiting: false,
-        });
-    };
-    let edges: Vec<&Session> = rows
-        .iter()
-        .filter(|s| s.peer_asn == Some(MSEE_ASN))
-        .collect();
-    if !picture.express_routes.is_empty()
-        && !edges.is_empty()
-        && !edges.iter().any(|s| s.state == SessionState::Up)
-    {
-        let name = format!("ExpressRoute gateway {} to Microsoft's edge", gateway.name);
-        down(
-            name.clone(),
-            format!("{name} is down: the gateway shows no neighbour in AS 12076 as Connected"),
-            edges[0].peer,
-        );
-    }
-    if picture.vpns.is_empty() {
-        return out;
-    }
-    let mut mesh: Vec<IpAddr> = rows
-        .iter()
-        .filter(|s| s.peer_asn == Some(65515))
-        .map(|s| s.peer)
-        .collect();
-    mesh.dedup();
-    let broken: Vec<IpAddr> = mesh
-        .iter()
-        .copied()
-        .filter(|p| {
-            rows.iter().any(|s| s.peer == *p)
-                && !rows
-                    .iter()
-                    .any(|s| s.peer == *p && s.state == SessionState::Up)
-        })
-        .collect();
-    if let Some(first) = broken.first() {
-        let list = broken
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(", ");
-        let name = format!(
-            "ExpressRoute gateway {} to VPN gateway ({list})",
-            gateway.name
-        );
-        let remedy = picture.gateway_subnet.map_or_else(String::new, |n| {
-            format!("; if a route table is on GatewaySubnet, add a route {n} with next hop type Virtual network to it")
-        });
-        down(
-            name.clone(),
-            format!(
-                "{name} is down, so that the routes of the VPN gateway do not reach the virtual machines{remedy}"
-            ),
-            *first,
-        );
-    }
-    out
-}
-
 /// Every session of the picture: the expected ones, then what is wrong with the platform's own.
 pub(super) fn all(picture: &Picture) -> Vec<SessionVerdict> {
     let mut out = Vec::new();
@@ -435,7 +361,7 @@ pub(super) fn all(picture: &Picture) -> Vec<SessionVerdict> {
         );
     }
     if picture.kind != SubjectKind::DirectConnectLink {
-        out.extend(platform(picture));
+        out.extend(mesh::platform(picture));
     }
     out
 }

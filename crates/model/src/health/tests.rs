@@ -3,6 +3,8 @@
 
 mod contract;
 mod lab;
+mod mesh;
 mod sessions;
 mod steady;
 mod unreadable;
+mod words;

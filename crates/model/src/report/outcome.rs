@@ -1,7 +1,7 @@
 //! Ready, Stalled, Reconciling and Deleting: what follows from the other conditions and from the blockers.
 
 use super::{Condition, Kind, Scope, Truth, blockers, joined};
-use crate::plan::{Blocker, Why};
+use crate::plan::Why;
 
 pub(super) fn ready(
     scope: &Scope<'_>,

@@ -1,7 +1,7 @@
 //! AWS's views: VPC route tables, routes and peers of a virtual interface, tunnel telemetry.
 
 use super::text;
-use super::{Learned, NextHop, Route, Session, SessionState, Table};
+use super::{Learned, NextHop, Route, Session, SessionState, Sessions, Table};
 use serde::{Deserialize, Serialize};
 
 /// A route of a VPC route table (aws.md §2.7).
@@ -154,25 +154,23 @@ pub fn vif_routes(rows: &[VifRouteRow], direction: VifDirection) -> Table {
 }
 
 /// The BGP sessions of a virtual interface; peers that are gone are left out.
-pub fn vif_sessions(rows: &[VifPeerRow]) -> Vec<Session> {
-    let mut out: Vec<Session> = rows
+pub fn vif_sessions(rows: &[VifPeerRow]) -> Sessions {
+    let live = rows
         .iter()
-        .filter(|r| !matches!(r.peer_state.as_str(), "deleting" | "deleted"))
-        .filter_map(|r| {
-            Some(Session {
-                local: text::address(&r.amazon_address),
-                peer: text::address(&r.customer_address)?,
-                peer_asn: (r.asn != 0).then_some(r.asn),
-                state: match r.status.as_str() {
-                    "up" => SessionState::Up,
-                    "down" => SessionState::Down,
-                    _ => SessionState::Unknown,
-                },
-                word: r.status.clone(),
-                routes_received: None,
-            })
+        .filter(|r| !matches!(r.peer_state.as_str(), "deleting" | "deleted"));
+    Sessions::collect(live.map(|row| {
+        let what = || format!("BGP peer of a virtual interface {row:?}");
+        Ok(Session {
+            local: text::optional_address(&row.amazon_address).ok_or_else(what)?,
+            peer: text::address(&row.customer_address).ok_or_else(what)?,
+            peer_asn: (row.asn != 0).then_some(row.asn),
+            state: match row.status.as_str() {
+                "up" => SessionState::Up,
+                "down" => SessionState::Down,
+                _ => SessionState::Unknown,
+            },
+            word: row.status.clone(),
+            routes_received: None,
         })
-        .collect();
-    out.sort();
-    out
+    }))
 }

@@ -1,7 +1,7 @@
 //! Azure's dialects: circuit route tables (Cisco style), gateway peers and routes, effective routes of a NIC.
 
 use super::text;
-use super::{Learned, NextHop, Route, Session, SessionState, Table};
+use super::{Learned, NextHop, Route, Session, SessionState, Sessions, Table};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// A row of `routeTables/{path}` of a circuit's peering (azure.md §2.5).
@@ -130,8 +130,8 @@ pub fn circuit_routes(rows: &[CircuitRouteRow]) -> Table {
         };
         let mut route = Route::new(prefix, next_hop, learned);
         route.as_path = as_path;
-        route.weight = row.weight.trim().parse().ok();
-        route.local_pref = row.loc_prf.trim().parse().ok();
+        route.weight = text::number(&row.weight).ok_or_else(what)?;
+        route.local_pref = text::number(&row.loc_prf).ok_or_else(what)?;
         Ok(vec![route])
     }))
 }
@@ -155,8 +155,8 @@ pub fn gateway_routes(rows: &[GatewayRouteRow]) -> Table {
         };
         let mut route = Route::new(prefix, next_hop, learned);
         route.as_path = as_path;
-        route.peer = text::address(&row.source_peer);
-        route.weight = row.weight.trim().parse().ok();
+        route.peer = text::optional_address(&row.source_peer).ok_or_else(what)?;
+        route.weight = text::number(&row.weight).ok_or_else(what)?;
         Ok(vec![route])
     }))
 }
@@ -186,6 +186,9 @@ pub fn effective_routes(rows: &[EffectiveRouteRow]) -> Table {
                 other => NextHop::Other(other.to_owned()),
             });
         }
+        if row.address_prefix.is_empty() {
+            return Err(what());
+        }
         let mut routes = Vec::new();
         for p in &row.address_prefix {
             let prefix = text::prefix(p).ok_or_else(what)?;
@@ -201,43 +204,57 @@ pub fn effective_routes(rows: &[EffectiveRouteRow]) -> Table {
 
 /// BGP peers of a gateway: one row per instance and neighbour. `Connecting` twins on the other instance of a VPN gateway
 /// are normal (azure.md §3.6), which is for the reader of all rows to judge.
-pub fn gateway_sessions(rows: &[GatewayPeerRow]) -> (Vec<Session>, Vec<String>) {
-    sessions(rows.iter().map(|row| {
-        let peer = text::address(&row.neighbor).ok_or_else(|| format!("gateway peer {row:?}"))?;
-        let state = match row.state.to_ascii_lowercase().as_str() {
+pub fn gateway_sessions(rows: &[GatewayPeerRow]) -> Sessions {
+    Sessions::collect(rows.iter().map(|row| {
+        let what = || format!("gateway peer {row:?}");
+        let state = match row.state.trim().to_ascii_lowercase().as_str() {
             "connected" => SessionState::Up,
             "stopped" => SessionState::AdministrativelyDown,
             "idle" | "connecting" => SessionState::Down,
             _ => SessionState::Unknown,
         };
         Ok(Session {
-            local: text::address(&row.local_address),
-            peer,
-            peer_asn: text::asn_number(row.asn.trim()),
+            local: text::optional_address(&row.local_address).ok_or_else(what)?,
+            peer: text::address(&row.neighbor).ok_or_else(what)?,
+            peer_asn: text::optional_asn(&row.asn).ok_or_else(what)?,
             state,
             word: row.state.clone(),
-            routes_received: row.routes_received.trim().parse().ok(),
+            routes_received: text::number(&row.routes_received).ok_or_else(what)?,
         })
     }))
 }
 
+/// What the last column of a summary says of a session that is not established: the states of BGP in the words of the
+/// edge routers (azure.md §2.5; RFC 4271 §8.2.2). Any other word is unknown, not down.
+fn summary_state(word: &str) -> SessionState {
+    let word = word.to_ascii_lowercase();
+    let (name, why) = word
+        .split_once('(')
+        .map_or((word.as_str(), ""), |(n, w)| (n, w));
+    match name.trim() {
+        "idle" if why.starts_with("admin") => SessionState::AdministrativelyDown,
+        "idle" | "connect" | "active" | "opensent" | "openconfirm" | "closing" => {
+            SessionState::Down
+        }
+        _ => SessionState::Unknown,
+    }
+}
+
 /// Sessions of one circuit port from its summary.
-pub fn circuit_sessions(rows: &[CircuitSummaryRow]) -> (Vec<Session>, Vec<String>) {
-    sessions(rows.iter().map(|row| {
-        let peer = text::address(&row.neighbor).ok_or_else(|| format!("circuit peer {row:?}"))?;
-        let received = row.state_pfx_rcd.trim().parse::<u32>().ok();
+pub fn circuit_sessions(rows: &[CircuitSummaryRow]) -> Sessions {
+    Sessions::collect(rows.iter().map(|row| {
+        let what = || format!("circuit peer {row:?}");
         let word = row.state_pfx_rcd.trim();
-        let state = match (received, word.to_ascii_lowercase().as_str()) {
-            (Some(_), _) => SessionState::Up,
-            (None, "") => SessionState::Unknown,
-            (None, w) if w.contains("admin") => SessionState::AdministrativelyDown,
-            (None, _) => SessionState::Down,
-        };
+        let received = word.parse::<u32>().ok();
         Ok(Session {
             local: None,
-            peer,
-            peer_asn: text::asn_number(row.asn.trim()),
-            state,
+            peer: text::address(&row.neighbor).ok_or_else(what)?,
+            peer_asn: text::optional_asn(&row.asn).ok_or_else(what)?,
+            state: if received.is_some() {
+                SessionState::Up
+            } else {
+                summary_state(word)
+            },
             word: if received.is_some() {
                 "Established".to_owned()
             } else {
@@ -246,16 +263,4 @@ pub fn circuit_sessions(rows: &[CircuitSummaryRow]) -> (Vec<Session>, Vec<String
             routes_received: received,
         })
     }))
-}
-
-fn sessions(rows: impl Iterator<Item = Result<Session, String>>) -> (Vec<Session>, Vec<String>) {
-    let (mut out, mut bad) = (Vec::new(), Vec::new());
-    for row in rows {
-        match row {
-            Ok(s) => out.push(s),
-            Err(why) => bad.push(why),
-        }
-    }
-    out.sort();
-    (out, bad)
 }

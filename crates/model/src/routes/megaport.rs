@@ -1,7 +1,7 @@
 //! Megaport's views of an MCR: diagnostics routes (megaport.md §7.3) and the BGP state map of a VXC (§4.4).
 
 use super::text;
-use super::{Learned, NextHop, Route, Session, SessionState, Table};
+use super::{Learned, NextHop, Route, Session, SessionState, Sessions, Table};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
@@ -42,8 +42,11 @@ pub struct BgpRouteRow {
     pub med: Option<u32>,
     #[serde(deserialize_with = "number")]
     pub weight: Option<u32>,
+    #[serde(deserialize_with = "truth")]
     pub best: Option<bool>,
+    #[serde(deserialize_with = "truth")]
     pub external: Option<bool>,
+    #[serde(deserialize_with = "truth")]
     pub valid: Option<bool>,
     pub next_hop: Option<HopRow>,
 }
@@ -86,6 +89,24 @@ fn number<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u32>, D::Error> {
     })
 }
 
+/// A truth value that may come as text or as 1 and 0 (megaport.md §10). Anything else is not said.
+fn truth<'de, D: Deserializer<'de>>(d: D) -> Result<Option<bool>, D::Error> {
+    Ok(match serde_json::Value::deserialize(d)? {
+        serde_json::Value::Bool(b) => Some(b),
+        serde_json::Value::Number(n) => match n.as_u64() {
+            Some(1) => Some(true),
+            Some(0) => Some(false),
+            _ => None,
+        },
+        serde_json::Value::String(s) => match s.trim().to_ascii_lowercase().as_str() {
+            "true" => Some(true),
+            "false" => Some(false),
+            _ => None,
+        },
+        _ => None,
+    })
+}
+
 fn hop(row: Option<&HopRow>) -> Option<NextHop> {
     match row.map(|h| h.ip.trim()) {
         None | Some("" | "0.0.0.0" | "::") => Some(NextHop::Local),
@@ -111,7 +132,7 @@ pub fn bgp_routes(rows: &[BgpRouteRow]) -> Table {
             learned,
         );
         route.as_path = as_path;
-        route.peer = text::address(&row.source);
+        route.peer = text::optional_address(&row.source).ok_or_else(what)?;
         route.local_pref = row.local_pref;
         route.med = row.med;
         route.weight = row.weight;
@@ -153,31 +174,27 @@ pub fn sessions(
     connections: &[BgpConnectionRow],
     status: &BTreeMap<String, i64>,
     vxc_shutdown: bool,
-) -> Vec<Session> {
-    let mut out: Vec<Session> = connections
-        .iter()
-        .filter_map(|c| {
-            let peer = text::address(&c.peer_ip_address)?;
-            let told = status
-                .iter()
-                .find(|(ip, _)| text::address(ip) == Some(peer))
-                .map(|(_, up)| *up);
-            let (state, word) = match told {
-                _ if c.shutdown || vxc_shutdown => (SessionState::AdministrativelyDown, "shutdown"),
-                Some(1) => (SessionState::Up, "1"),
-                Some(0) => (SessionState::Down, "0"),
-                _ => (SessionState::Unknown, "not reported"),
-            };
-            Some(Session {
-                local: text::address(&c.local_ip_address),
-                peer,
-                peer_asn: c.peer_asn,
-                state,
-                word: word.to_owned(),
-                routes_received: None,
-            })
+) -> Sessions {
+    Sessions::collect(connections.iter().map(|c| {
+        let what = || format!("BGP connection of a VXC {c:?}");
+        let peer = text::address(&c.peer_ip_address).ok_or_else(what)?;
+        let told = status
+            .iter()
+            .find(|(ip, _)| text::address(ip) == Some(peer))
+            .map(|(_, up)| *up);
+        let (state, word) = match told {
+            _ if c.shutdown || vxc_shutdown => (SessionState::AdministrativelyDown, "shutdown"),
+            Some(1) => (SessionState::Up, "1"),
+            Some(0) => (SessionState::Down, "0"),
+            _ => (SessionState::Unknown, "not reported"),
+        };
+        Ok(Session {
+            local: text::optional_address(&c.local_ip_address).ok_or_else(what)?,
+            peer,
+            peer_asn: c.peer_asn,
+            state,
+            word: word.to_owned(),
+            routes_received: None,
         })
-        .collect();
-    out.sort();
-    out
+    }))
 }

@@ -5,10 +5,15 @@
 pub mod aws;
 pub mod azure;
 pub mod megaport;
+mod rows;
 mod text;
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;
+
+pub use rows::Rows;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -116,6 +121,19 @@ impl Table {
         table
     }
 
+    /// With rows that had not even the shape of a row.
+    #[must_use]
+    pub fn with_odd(mut self, odd: &[String]) -> Self {
+        self.not_understood.extend_from_slice(odd);
+        self
+    }
+
+    /// Every row was understood. What a table that is not whole lacks may stand in a row that nobody could read: it is
+    /// unreadable there, not absent.
+    pub fn is_whole(&self) -> bool {
+        self.not_understood.is_empty()
+    }
+
     /// The routes to exactly this prefix.
     pub fn to(&self, prefix: IpNet) -> impl Iterator<Item = &Route> {
         self.routes.iter().filter(move |r| r.prefix == prefix)
@@ -150,4 +168,46 @@ pub struct Session {
     /// The provider's own word for the state.
     pub word: String,
     pub routes_received: Option<u32>,
+}
+
+/// The sessions that a vantage shows, and the rows that could not be understood.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sessions {
+    pub rows: Vec<Session>,
+    pub not_understood: Vec<String>,
+}
+
+impl Sessions {
+    fn collect(rows: impl Iterator<Item = Result<Session, String>>) -> Self {
+        let mut out = Self::default();
+        for row in rows {
+            match row {
+                Ok(s) => out.rows.push(s),
+                Err(why) => out.not_understood.push(why),
+            }
+        }
+        out.rows.sort();
+        out
+    }
+
+    /// With rows that had not even the shape of a row.
+    #[must_use]
+    pub fn with_odd(mut self, odd: &[String]) -> Self {
+        self.not_understood.extend_from_slice(odd);
+        self
+    }
+
+    /// As [`Table::is_whole`].
+    pub fn is_whole(&self) -> bool {
+        self.not_understood.is_empty()
+    }
+}
+
+impl From<Vec<Session>> for Sessions {
+    fn from(rows: Vec<Session>) -> Self {
+        Self {
+            rows,
+            not_understood: Vec::new(),
+        }
+    }
 }

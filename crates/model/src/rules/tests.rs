@@ -51,7 +51,9 @@ fn facts() -> Facts {
             gateway_subnet: Some(GatewaySubnet {
                 prefixes: vec![net("172.29.255.0/24")],
                 network_security_group: None,
+                routes: None,
             }),
+            route_server_subnet: Vec::new(),
         }),
         vpc: Some(vec![net("172.16.0.0/16")]),
         providers: vec![Provider {
@@ -195,4 +197,75 @@ fn every_rule_says_field_value_and_remedy() {
             );
         }
     }
+}
+
+fn gateway_table(f: &mut Facts, routes: &[(&str, &str)]) {
+    let subnet = f.virtual_network.as_mut().unwrap();
+    subnet.gateway_subnet.as_mut().unwrap().routes = Some(SubnetRoutes {
+        name: "gw-routes".to_owned(),
+        routes: routes
+            .iter()
+            .map(|(prefix, kind)| crate::guard::UserRoute {
+                name: "r".to_owned(),
+                prefix: prefix.parse().unwrap(),
+                next_hop_type: (*kind).to_owned(),
+                next_hop: None,
+            })
+            .collect(),
+        ..SubnetRoutes::default()
+    });
+}
+
+#[test]
+fn the_route_table_trap_is_a_warning_before_it_bites() {
+    let mut f = facts();
+    gateway_table(&mut f, &[("172.29.0.0/16", "VirtualAppliance")]);
+    let found = check(&topology(), &f);
+    assert_eq!(found.len(), 1);
+    assert_eq!(
+        (found[0].rule, found[0].severity, found[0].reason),
+        (14, Severity::Warning, "RouteTableTrap")
+    );
+    for words in [
+        "gw-routes",
+        "172.29.0.0/16",
+        "a route for 172.29.255.0/24",
+        "VnetLocal",
+    ] {
+        assert!(found[0].message.contains(words), "{}", found[0].message);
+    }
+    gateway_table(
+        &mut f,
+        &[
+            ("172.29.0.0/16", "VirtualAppliance"),
+            ("172.29.255.0/24", "VnetLocal"),
+        ],
+    );
+    assert_eq!(check(&topology(), &f), []);
+    // Route Server belongs to the mesh.
+    f.virtual_network.as_mut().unwrap().route_server_subnet = vec![net("172.29.254.0/27")];
+    assert!(
+        check(&topology(), &f)[0]
+            .message
+            .contains("172.29.254.0/27")
+    );
+}
+
+#[test]
+fn what_azure_forbids_on_gateway_subnet_is_refused() {
+    let mut f = facts();
+    gateway_table(&mut f, &[("0.0.0.0/0", "Internet")]);
+    let found = check(&topology(), &f);
+    assert_eq!((found[0].rule, found[0].severity), (13, Severity::Error));
+    assert!(found[0].message.contains("0.0.0.0/0"));
+    gateway_table(&mut f, &[]);
+    let subnet = f.virtual_network.as_mut().unwrap();
+    let table = subnet.gateway_subnet.as_mut().unwrap().routes.as_mut();
+    table.unwrap().propagation_disabled = true;
+    let found = check(&topology(), &f);
+    assert!(found[0].message.contains("disableBgpRoutePropagation"));
+    // Gateways that others make are theirs to mend.
+    let mut t = topology();
+    t.makes_gateways = false;
+    assert_eq!(check(&t, &f), []);
 }

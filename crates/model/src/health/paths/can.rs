@@ -1,8 +1,9 @@
 //! Answers of three values: yes, no with its reason, and a doubt that hides no certain no.
 
 use super::super::picture::Reading;
-use super::super::{Doubt, listed};
+use super::super::{Doubt, listed, partly};
 use super::PathState;
+use crate::routes::Table;
 
 /// Whether a path can carry a prefix in one direction.
 pub(super) enum Can {
@@ -51,6 +52,18 @@ pub(super) fn ask<T>(what: &str, reading: &Reading<T>, f: impl FnOnce(&T) -> Can
             Can::Unknown(Doubt::new(format!("{what}: {why}")))
         }
     }
+}
+
+/// As [`ask`]; what a table lacks that is not whole may stand in a row that nobody understood.
+pub(super) fn ask_table(
+    what: &str,
+    reading: &Reading<Table>,
+    f: impl FnOnce(&Table) -> Can,
+) -> Can {
+    ask(what, reading, |t| match f(t) {
+        Can::No(_) if !t.is_whole() => Can::Unknown(Doubt::new(partly(what))),
+        answer => answer,
+    })
 }
 
 pub(super) fn any_of(all: Vec<Can>) -> Can {

@@ -1,9 +1,10 @@
 //! Whether a path could carry a prefix in a direction, whatever carries it now: its sessions, then the tables along it.
 
+use super::super::mesh;
 use super::super::picture::{DirectConnectView, ErPort, ExpressRouteView, Reading, VpnView};
 use super::super::sessions::{SessionVerdict, Standing};
 use super::super::{Doubt, listed};
-use super::can::{Can, all_of, any_of, ask};
+use super::can::{Can, all_of, any_of, ask, ask_table};
 use super::{Carrier, Infer, PathView, best_covering, v4};
 use crate::graph::expressroute::MSEE_ASN;
 use crate::routes::aws::TunnelHealth;
@@ -69,7 +70,7 @@ impl Infer<'_> {
     ) -> Can {
         self.er_sessions(er, dx).and(|| {
             if let Some(gateway) = &self.picture.er_gateway {
-                let asked = ask(
+                let asked = ask_table(
                     &format!("learned routes of {}", gateway.name),
                     &gateway.learned,
                     |t| {
@@ -92,7 +93,7 @@ impl Infer<'_> {
             }
             let mut last = Can::Unknown(Doubt::new("no table tells"));
             for port in Self::ports(er, &dx.router) {
-                let asked = ask(
+                let asked = ask_table(
                     &format!("route table of circuit {}", er.circuit),
                     &port.routes,
                     |t| {
@@ -145,7 +146,7 @@ impl Infer<'_> {
         dx: &DirectConnectView,
         prefix: IpNet,
     ) -> Can {
-        let asked = ask(
+        let asked = ask_table(
             &format!("routes of the virtual interface of {}", dx.name),
             &dx.accepted,
             |t| {
@@ -166,7 +167,7 @@ impl Infer<'_> {
         let Some(router) = self.picture.router(&dx.router) else {
             return asked;
         };
-        ask(
+        ask_table(
             &format!("routes of router {}", router.name),
             &router.routes,
             |t| {
@@ -199,7 +200,12 @@ impl Infer<'_> {
 
     pub(super) fn vpn_to_aws(&self, vpn: &VpnView, prefix: IpNet) -> Can {
         self.vpn_sessions(vpn).and(|| {
-            let learned = ask(
+            if self.picture.er_gateway.is_some()
+                && let Some(trap) = mesh::bitten(self.picture)
+            {
+                return Can::No(trap.sentence());
+            }
+            let learned = ask_table(
                 &format!("learned routes of {}", vpn.gateway),
                 &vpn.learned,
                 |t| {
@@ -222,7 +228,7 @@ impl Infer<'_> {
             let Some(gateway) = &self.picture.er_gateway else {
                 return learned;
             };
-            let meshed = ask(
+            let meshed = ask_table(
                 &format!("learned routes of {}", gateway.name),
                 &gateway.learned,
                 |t| {

@@ -1,7 +1,7 @@
 //! What carries a prefix now: to AWS as the fabric forwards it, to Azure as AWS's order of preference says.
 
 use super::super::picture::{ExpressRouteView, Reading};
-use super::super::{Doubt, listed};
+use super::super::{Doubt, listed, partly};
 use super::can::{Can, any_of};
 use super::{Carrier, Infer, PrefixWay, Way, best_covering, carrier_of, v4};
 use crate::routes::{Learned, NextHop, Route, Table};
@@ -93,20 +93,33 @@ impl Infer<'_> {
                     "route table {} has no route to {prefix} over the virtual private gateway",
                     view.id
                 );
-                ways.push(Way::By(BTreeSet::new()));
+                let what = format!("route table {}", view.id);
+                ways.push(known(Way::By(BTreeSet::new()), table, &what));
             }
         }
         if ways.is_empty() {
             ways.push(self.behind_vgw(prefix));
         }
-        PrefixWay {
-            prefix,
-            way: together(ways),
-            seen,
+        let way = together(ways);
+        if let Way::By(by) = &way
+            && seen.is_empty()
+        {
+            let over_dx = "AWS accepts it on a virtual interface whose BGP is up";
+            let over_vpn = "AWS has it over tunnels only";
+            seen = match (
+                by.contains(&Carrier::ExpressRoute),
+                by.contains(&Carrier::Vpn),
+            ) {
+                (true, true) => "AWS has parts of it over tunnels only".to_owned(),
+                (true, false) => over_dx.to_owned(),
+                (false, true) => over_vpn.to_owned(),
+                (false, false) => seen,
+            };
         }
+        PrefixWay { prefix, way, seen }
     }
 
-    pub(super) fn nic_way(&self, table: &Table, prefix: IpNet) -> Way {
+    pub(super) fn nic_way(&self, what: &str, table: &Table, prefix: IpNet) -> Way {
         let routes: Vec<&Route> = best_covering(table, prefix)
             .into_iter()
             .chain(parts(table, prefix))
@@ -124,11 +137,13 @@ impl Infer<'_> {
                     });
                 }
                 // An appliance, the Internet or nothing: not over one of our paths.
-                _ if r.prefix.contains(&prefix) => return Way::By(BTreeSet::new()),
+                _ if r.prefix.contains(&prefix) => {
+                    return known(Way::By(BTreeSet::new()), table, what);
+                }
                 _ => {}
             }
         }
-        Way::By(by)
+        known(Way::By(by), table, what)
     }
 
     pub(super) fn gateways_way(&self, prefix: IpNet) -> Way {
@@ -153,7 +168,11 @@ impl Infer<'_> {
                     .into_iter()
                     .filter(|r| r.weight == weight)
                     .chain(parts(t, prefix));
-                Way::By(chosen.filter_map(carrier_of).collect())
+                known(
+                    Way::By(chosen.filter_map(carrier_of).collect()),
+                    t,
+                    &format!("learned routes of {}", gateway.name),
+                )
             }
             Reading::Outdated(_) => Way::Unknown(Doubt {
                 why: format!("learned routes of {} are being read again", gateway.name),
@@ -183,7 +202,13 @@ impl Infer<'_> {
                 _ => None,
             });
             // Where virtual machines can be asked, the gateways answer only when those can not.
-            (nics.map_or(way, Way::Unknown), String::new())
+            let seen = match (&self.picture.er_gateway, &way) {
+                (Some(g), Way::By(by)) if !by.is_empty() => {
+                    format!("ExpressRoute gateway {} has it so", g.name)
+                }
+                _ => String::new(),
+            };
+            (nics.map_or(way, Way::Unknown), seen)
         } else {
             let seen = readable
                 .iter()
@@ -195,7 +220,9 @@ impl Infer<'_> {
                 together(
                     readable
                         .iter()
-                        .map(|(_, t)| self.nic_way(t, prefix))
+                        .map(|(name, t)| {
+                            self.nic_way(&format!("effective routes of {name}"), t, prefix)
+                        })
                         .collect(),
                 ),
                 listed(&seen),
@@ -283,4 +310,12 @@ fn together(ways: Vec<Way>) -> Way {
         }
     }
     doubt.map_or(Way::By(by), Way::Unknown)
+}
+
+/// Nothing carries it, as far as the table is whole: else what does may stand in a row that nobody understood.
+fn known(way: Way, table: &Table, what: &str) -> Way {
+    match way {
+        Way::By(by) if by.is_empty() && !table.is_whole() => Way::Unknown(Doubt::new(partly(what))),
+        way => way,
+    }
 }

@@ -103,11 +103,11 @@ pub(in crate::health) fn redundant(picture: &Picture, found: &Inferred) -> Raw {
             .any(|(i, a)| ok(a) && paths.iter().skip(i + 1).any(|b| ok(b) && independent(a, b)))
     };
     if two(&|p| p.holds()) {
-        return Raw::firm(
-            Truth::True,
-            "Redundant",
-            "two independent paths carry both directions",
-        );
+        let mut message = "two independent paths carry both directions".to_owned();
+        if let Some(trap) = picture.trap().filter(|_| !picture.vpns.is_empty()) {
+            message.push_str(&format!("; at risk: {}", trap.sentence()));
+        }
+        return Raw::firm(Truth::True, "Redundant", message);
     }
     if two(&|p| !p.is_down()) {
         let doubts: Vec<Doubt> = paths

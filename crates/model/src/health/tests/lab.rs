@@ -9,7 +9,7 @@ use crate::routes::azure::{
     effective_routes, gateway_routes, gateway_sessions,
 };
 use crate::routes::megaport::{BgpRouteRow, bgp_routes};
-use crate::routes::{Session, SessionState, Table};
+use crate::routes::{Session, SessionState, Sessions, Table};
 use crate::spec::PeeringPort;
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
@@ -103,7 +103,7 @@ pub(super) fn nic(prefixes: &[(&str, &str)]) -> Table {
     effective_routes(&rows)
 }
 
-pub(super) fn peers(rows: &[(&str, u32, &str, u32)]) -> Vec<Session> {
+pub(super) fn peers(rows: &[(&str, u32, &str, u32)]) -> Sessions {
     let rows: Vec<GatewayPeerRow> = rows
         .iter()
         .map(|(n, asn, state, r)| GatewayPeerRow {
@@ -114,7 +114,7 @@ pub(super) fn peers(rows: &[(&str, u32, &str, u32)]) -> Vec<Session> {
             ..Default::default()
         })
         .collect();
-    gateway_sessions(&rows).0
+    gateway_sessions(&rows)
 }
 
 pub(super) fn mcr(rows: &[(&str, &str, &str)]) -> Table {
@@ -141,6 +141,11 @@ pub(super) fn session(peer: &str, state: SessionState) -> Session {
         word: String::new(),
         routes_received: None,
     }
+}
+
+/// One neighbour of a circuit's port.
+pub(super) fn says(peer: &str, state: SessionState) -> Reading<Sessions> {
+    Reading::Read(vec![session(peer, state)].into())
 }
 
 pub(super) fn tunnel(name: &str, inside: &str, up: bool, message: &str) -> VpnTunnelView {
@@ -202,6 +207,8 @@ pub(super) fn lab() -> Picture {
     p.own_azure = vec![net("172.29.0.0/16")];
     p.own_aws = vec![net("172.16.0.0/16")];
     p.gateway_subnet = Some(net("172.29.255.0/24"));
+    p.mesh_subnets = vec![net("172.29.255.0/24")];
+    p.gateway_routes = Reading::Read(None);
     p.express_routes = vec![ExpressRouteView {
         name: "lab-er-main".into(),
         circuit: "to-megaport".into(),
@@ -212,7 +219,7 @@ pub(super) fn lab() -> Picture {
             customer: ip("169.254.101.217"),
             microsoft: ip("169.254.101.218"),
             router_says: Reading::Read(Some(session("169.254.101.218", SessionState::Up))),
-            edge_says: Reading::Read(vec![session("169.254.101.217", SessionState::Up)]),
+            edge_says: says("169.254.101.217", SessionState::Up),
             routes: Reading::Read(circuit(&PRIMARY)),
         }],
         link_nets: vec![net4("169.254.101.216/30"), net4("169.254.101.220/30")],
@@ -251,6 +258,7 @@ pub(super) fn lab() -> Picture {
             ("169.254.21.5", 64900, "Connected", 1),
             ("169.254.22.1", 64900, "Connecting", 0),
         ])),
+        silent: false,
         learned: Reading::Read(learned(&VPN_LEARNED)),
     }];
     p.routers = vec![RouterView {
@@ -267,6 +275,7 @@ pub(super) fn lab() -> Picture {
             ("172.29.255.14", 65515, "Connected", 1),
             ("172.29.255.15", 65515, "Connected", 1),
         ])),
+        silent: false,
         learned: Reading::Read(learned(&ER_LEARNED)),
     });
     p.nics = vec![NicView {

@@ -189,7 +189,7 @@ fn a_session_that_is_being_looked_at_again_still_counts() {
     // Only a hint is left of the session to Azure until its tables are read again.
     p.routers[0].routes = Reading::Outdated(mcr(&MCR));
     let port = &mut p.express_routes[0].ports[0];
-    port.edge_says = Reading::Outdated(vec![session("169.254.101.217", SessionState::Up)]);
+    port.edge_says = Reading::Outdated(vec![session("169.254.101.217", SessionState::Up)].into());
     port.routes = Reading::Outdated(circuit(&PRIMARY));
     let j = judge(&p, &mut memory, &at(15));
     assert_eq!((j.sessions_up, bgp(&j).1), (3, "AdministrativelyDown"));
