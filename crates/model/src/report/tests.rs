@@ -6,7 +6,11 @@
 )]
 
 use super::*;
+use crate::desired::Drift;
 use crate::plan::Action;
+use crate::plan::{Phase, Why};
+use crate::slot::SlotId;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 fn plan() -> Plan {

@@ -332,6 +332,7 @@ fn vantages() -> Vec<Vantage> {
                         None => out.kept.push(format!("{row:?}")),
                     }
                 }
+                out.sessions.sort();
                 out
             },
             honest: |row, s| match s.state {

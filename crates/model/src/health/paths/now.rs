@@ -79,7 +79,12 @@ impl Infer<'_> {
                     "route table {} sends {} to {}",
                     view.id, r.prefix, r.next_hop
                 );
-                ways.push(Way::By(BTreeSet::new()));
+                let what = format!("route table {}", view.id);
+                ways.push(if r.prefix == prefix {
+                    Way::By(BTreeSet::new())
+                } else {
+                    known(Way::By(BTreeSet::new()), table, &what)
+                });
             } else if best.iter().any(|r| is_vgw(&r.next_hop)) {
                 let more: BTreeSet<IpNet> = parts(table, prefix)
                     .filter(|r| is_vgw(&r.next_hop) && !self.picture.is_link_net(r.prefix))
