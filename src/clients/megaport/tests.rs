@@ -340,13 +340,13 @@ async fn products_are_read_in_every_shape_that_was_seen() {
     let v = products.vxc(VXC).unwrap();
     assert_eq!(v.aws.as_ref().unwrap().vif_id.as_deref(), Some("dxvif-1"));
     assert_eq!(v.aws.as_ref().unwrap().amazon_asn, Some(64901));
-    assert_eq!(v.sessions()[0].state, SessionState::Up);
-    assert_eq!(v.sessions()[0].peer_asn, Some(64901));
+    assert_eq!(v.sessions().rows[0].state, SessionState::Up);
+    assert_eq!(v.sessions().rows[0].peer_asn, Some(64901));
     let bare = products
         .vxc("bbbbbbbb-0000-4000-8000-000000000002")
         .unwrap();
     assert_eq!(
-        bare.sessions()[0].state,
+        bare.sessions().rows[0].state,
         SessionState::Up,
         "a bare object instead of a list"
     );
@@ -363,7 +363,10 @@ async fn a_vxc_that_somebody_shut_is_administratively_down() {
         {"bgpConnections": {"peerIpAddress": "169.254.50.217", "localIpAddress": "169.254.50.218", "peerAsn": 64901, "shutdown": true}}]});
     let s = Scripted::new([data(vxc_body(csp))]);
     let vxc = client(&s).vxc(VXC).await.unwrap().unwrap();
-    assert_eq!(vxc.sessions()[0].state, SessionState::AdministrativelyDown);
+    assert_eq!(
+        vxc.sessions().rows[0].state,
+        SessionState::AdministrativelyDown
+    );
 }
 
 #[tokio::test]
