@@ -70,6 +70,10 @@ pub async fn reconcile<K: Managed>(
     if !ctx.leadership.holds() {
         return Ok(Requeue::requeue(Duration::from_secs(5)));
     }
+    // Right after a start the caches fill one by one: an interconnect would take its links for missing.
+    if !ctx.stores.filled().await {
+        return Ok(Requeue::await_change());
+    }
     let object = ctx.memos.freshest(&key, object);
     let deleting = object.meta().deletion_timestamp.is_some();
     let api: Api<K> = Api::namespaced(ctx.client.clone(), &namespace);

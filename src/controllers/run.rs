@@ -136,14 +136,7 @@ async fn run_namespace(
         },
     });
     let caches = async {
-        let filled = futures::future::join4(
-            stores.interconnects.wait_until_ready(),
-            stores.express_routes.wait_until_ready(),
-            stores.direct_connects.wait_until_ready(),
-            stores.vpns.wait_until_ready(),
-        )
-        .await;
-        if filled.0.is_ok() && filled.1.is_ok() && filled.2.is_ok() && filled.3.is_ok() {
+        if stores.filled().await {
             ready();
         }
     };

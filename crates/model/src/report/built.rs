@@ -59,17 +59,26 @@ pub(super) fn accepted(scope: &Scope<'_>) -> Condition {
 pub(super) fn provisioned(scope: &Scope<'_>, is_accepted: bool) -> Condition {
     let kind = "Provisioned";
     let Some(plan) = scope.plan else {
-        let (reason, message) = if is_accepted {
-            ("Provisioning", "work has not begun")
+        // A provider that can not be asked unbuilds nothing.
+        let undecided = scope.rejection.is_some_and(|r| r.undecided);
+        let (truth, reason, message) = if is_accepted {
+            (Truth::False, "Provisioning", "work has not begun")
+        } else if undecided {
+            (
+                Truth::Unknown,
+                "NotAccepted",
+                "nobody knows what exists until the spec could be checked",
+            )
         } else {
             (
+                Truth::False,
                 "NotAccepted",
                 "nothing is done because the spec is not accepted",
             )
         };
         return Condition {
             kind,
-            truth: Truth::False,
+            truth,
             reason,
             message: message.to_owned(),
         };

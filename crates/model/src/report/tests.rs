@@ -224,7 +224,33 @@ fn a_rejection_says_so_and_stops_the_rest() {
     let all = report(&scope(None, Some(&undecided), &h));
     assert_eq!(get(&all, "Accepted"), (Truth::Unknown, "Validating"));
     assert_eq!(get(&all, "Reconciling"), (Truth::True, "Retrying"));
+    // A provider that can not be asked unbuilds nothing.
+    assert_eq!(get(&all, "Provisioned"), (Truth::Unknown, "NotAccepted"));
     assert!(!shown(&all, "Stalled"));
+}
+
+#[test]
+fn a_deletion_says_so_where_nothing_is_judged_any_more() {
+    let h = HealthVerdicts::default();
+    let p = plan();
+    let mut s = scope(Some(&p), None, &h);
+    s.kind = Kind::HybridInterconnect;
+    s.deleting = true;
+    let all = report(&s);
+    for kind in [
+        "BGPEstablished",
+        "RoutesAsExpected",
+        "Available",
+        "Redundant",
+    ] {
+        assert_eq!(
+            get(&all, kind),
+            (Truth::Unknown, "DeletionInProgress"),
+            "{kind}"
+        );
+        let said = all.iter().find(|c| c.kind == kind).unwrap();
+        assert!(said.message.contains("being deleted"), "{}", said.message);
+    }
 }
 
 #[test]

@@ -100,6 +100,35 @@ fn memory_survives_serialisation() {
     assert_eq!(serde_json::from_str::<Memory>(&text).unwrap(), memory);
 }
 
+#[test]
+fn times_and_counters_stay_out_of_what_is_said() {
+    for picture in [lab(), failed_over()] {
+        let whole = once(&picture);
+        let mut counted = picture.clone();
+        for t in &mut counted.vpns[0].tunnels {
+            if let Reading::Read(row) = &mut t.telemetry
+                && row.up == Some(true)
+            {
+                row.accepted_routes = Some(7);
+                row.message = "7 BGP ROUTES".into();
+            }
+        }
+        for peers in [
+            &mut counted.er_gateway.as_mut().unwrap().peers,
+            &mut counted.vpns[0].peers,
+        ] {
+            if let Reading::Read(peers) = peers {
+                for s in &mut peers.rows {
+                    s.routes_received = Some(42);
+                }
+            }
+        }
+        let later = judge(&counted, &mut Memory::default(), &at(86_400));
+        assert_eq!(later.verdicts, whole.verdicts);
+        assert_eq!(later.paths, whole.paths);
+    }
+}
+
 /// A state that the picture can be in.
 fn any_picture() -> impl Strategy<Value = Picture> {
     (any::<bool>(), 0u8..4, 0u8..4, 0u8..4, 0u8..4).prop_map(|(over, nics, aws, mp, edge)| {
