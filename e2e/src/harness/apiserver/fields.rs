@@ -66,32 +66,34 @@ fn granular(value: &Value, schema: Option<&Schema>) -> bool {
     }
 }
 
-/// The paths of `value`, which stands at `at`: leaves, and items of lists that are maps.
-fn collect(value: &Value, schema: Option<&Schema>, at: &mut Path, into: &mut Paths) {
-    if !granular(value, schema) {
-        into.insert(at.clone());
-        return;
-    }
+/// What stands at each path: a leaf, or nothing of its own (an item of a list that is a map).
+type Leaves<'v> = BTreeMap<Path, Option<&'v Value>>;
+
+/// The paths of `value`, which stands at `at`: leaves, and items of lists that are maps or sets.
+fn collect<'v>(value: &'v Value, schema: Option<&Schema>, at: &mut Path, into: &mut Leaves<'v>) {
+    let pieces = granular(value, schema);
     match (value, schema) {
-        (Value::Object(map), _) if !map.is_empty() => {
+        (Value::Object(map), _) if pieces && !map.is_empty() => {
             for (name, value) in map {
                 at.push(Step::Field(name.clone()));
                 collect(value, schema.and_then(|s| field(s, name)), at, into);
                 at.pop();
             }
         }
-        (Value::Array(list), Some(schema)) if !list.is_empty() => {
+        (Value::Array(list), Some(schema)) if pieces && !list.is_empty() => {
             for item in list {
                 at.push(Step::Item(identity(item, schema)));
-                into.insert(at.clone());
                 if granular(item, items(schema)) {
+                    into.insert(at.clone(), None);
                     collect(item, items(schema), at, into);
+                } else {
+                    into.insert(at.clone(), Some(item));
                 }
                 at.pop();
             }
         }
         _ => {
-            into.insert(at.clone());
+            into.insert(at.clone(), Some(value));
         }
     }
 }
@@ -123,12 +125,16 @@ fn system(path: &Path) -> bool {
     }
 }
 
+fn leaves<'v>(object: &'v Value, schema: &Schema) -> Leaves<'v> {
+    let mut all = Leaves::new();
+    collect(object, Some(schema), &mut Path::new(), &mut all);
+    all.retain(|path, _| !system(path));
+    all
+}
+
 /// Every path of an object that somebody can own.
 pub(super) fn paths(object: &Value, schema: &Schema) -> Paths {
-    let mut all = Paths::new();
-    collect(object, Some(schema), &mut Path::new(), &mut all);
-    all.retain(|path| !system(path));
-    all
+    leaves(object, schema).into_keys().collect()
 }
 
 /// The value at a path.
@@ -202,28 +208,22 @@ pub(super) fn written(
     new: &Value,
     schema: &Schema,
 ) -> Owners {
-    let after = paths(new, schema);
-    let before = old.map(|old| paths(old, schema)).unwrap_or_default();
+    let after = leaves(new, schema);
+    let before = old.map(|old| leaves(old, schema)).unwrap_or_default();
     let changed: Paths = after
         .iter()
-        .filter(|path| {
-            let was = old.and_then(|old| at(old, path, schema));
-            !before.contains(*path) || (was != at(new, path, schema) && leaf(path, &after))
-        })
-        .cloned()
+        .filter(|(path, value)| before.get(*path) != Some(*value))
+        .map(|(path, _)| path.clone())
         .collect();
     let mut next = owners.clone();
     for (other, owned) in &mut next {
-        owned.retain(|path| after.contains(path) && (other == manager || !changed.contains(path)));
+        owned.retain(|path| {
+            after.contains_key(path) && (other == manager || !changed.contains(path))
+        });
     }
     next.entry(manager.clone()).or_default().extend(changed);
     next.retain(|_, owned| !owned.is_empty());
     next
-}
-
-/// Whether nothing stands below a path: an item of a list is not changed by a change within it.
-fn leaf(path: &Path, all: &Paths) -> bool {
-    below(path, all).next().is_none()
 }
 
 /// The paths under `path`, without itself.

@@ -286,13 +286,16 @@ fn check_text(text: &str, schema: &Schema, path: &str, causes: &mut Vec<Cause>) 
 fn matches(pattern: &str, text: &str) -> bool {
     type Compiled = HashMap<String, Option<Arc<Regex>>>;
     static COMPILED: OnceLock<Mutex<Compiled>> = OnceLock::new();
-    let regex = COMPILED
+    let mut compiled = COMPILED
         .get_or_init(Mutex::default)
         .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .entry(pattern.to_owned())
-        .or_insert_with(|| Regex::new(pattern).ok().map(Arc::new))
-        .clone();
+        .unwrap_or_else(PoisonError::into_inner);
+    if !compiled.contains_key(pattern) {
+        let regex = Regex::new(pattern).ok().map(Arc::new);
+        compiled.insert(pattern.to_owned(), regex);
+    }
+    let regex = compiled.get(pattern).cloned().flatten();
+    drop(compiled);
     regex.is_none_or(|regex| regex.is_match(text))
 }
 
