@@ -2,14 +2,15 @@
 //! resource version. The holder's own deadline is monotonic and local: it passes without any network, so that a process
 //! that is cut off stops acting before another one starts (kube.md §8).
 
+use crate::clock::Clock;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
-use k8s_openapi::jiff::Timestamp;
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 /// Name of the Lease.
@@ -93,6 +94,7 @@ pub struct Elector {
     api: Api<Lease>,
     identity: String,
     terms: Terms,
+    clock: Clock,
     leadership: Leadership,
     held: watch::Sender<bool>,
 }
@@ -103,6 +105,7 @@ impl Elector {
         namespace: &str,
         identity: String,
         terms: Terms,
+        clock: Clock,
     ) -> (Self, Leadership, watch::Receiver<bool>) {
         let leadership = Leadership {
             until: Arc::default(),
@@ -113,6 +116,7 @@ impl Elector {
             api: Api::namespaced(client, namespace),
             identity,
             terms,
+            clock,
             leadership: leadership.clone(),
             held,
         };
@@ -203,7 +207,7 @@ impl Elector {
     }
 
     fn spec(&self, old: Option<&LeaseSpec>) -> LeaseSpec {
-        let now = MicroTime(Timestamp::now());
+        let now = MicroTime(self.clock.now());
         let renewing = old.is_some_and(|o| o.holder_identity.as_deref() == Some(&self.identity));
         LeaseSpec {
             holder_identity: Some(self.identity.clone()),
@@ -241,7 +245,7 @@ impl Elector {
             }
             if let Some(spec) = lease.spec.as_mut() {
                 spec.holder_identity = Some(String::new());
-                spec.renew_time = Some(MicroTime(Timestamp::now()));
+                spec.renew_time = Some(MicroTime(self.clock.now()));
             }
             self.api
                 .replace(LEASE_NAME, &PostParams::default(), &lease)

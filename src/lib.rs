@@ -1,8 +1,11 @@
 //! The operator: everything async. Controllers gather and act; what is decided is decided in `causeway-model`.
 
+#![deny(clippy::disallowed_methods)] // no clock but ours, see clippy.toml
+
 pub mod admin;
 pub mod cli;
 pub mod clients;
+pub mod clock;
 pub mod controllers;
 pub mod health;
 pub mod inventory;

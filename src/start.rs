@@ -2,6 +2,7 @@
 
 use crate::admin::Admin;
 use crate::cli::{EndpointArgs, Run};
+use crate::clock::Clock;
 use crate::clients::http::{Endpoints, ReqwestTransport, Transport};
 use crate::controllers::run::{Settings, run as run_controllers};
 use crate::inventory::Pace;
@@ -74,6 +75,7 @@ async fn serve(args: Run) -> Result<(), Failure> {
         aws_http,
         endpoints,
         pace: Pace::scaled(args.time_scale),
+        clock: Clock::wall(),
     };
     let client = kube::Client::try_default().await?;
     let host = std::env::var("HOSTNAME")
@@ -130,8 +132,13 @@ async fn lead(
     admin: &Admin,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), Failure> {
-    let (elector, leadership, mut held) =
-        Elector::new(client.clone(), namespace, identity, Terms::default());
+    let (elector, leadership, mut held) = Elector::new(
+        client.clone(),
+        namespace,
+        identity,
+        Terms::default(),
+        wiring.clock.clone(),
+    );
     // The Lease outlives the stop signal until the controllers have drained.
     let (release_tx, release) = watch::channel(false);
     let campaign = tokio::spawn(elector.run(release));

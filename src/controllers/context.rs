@@ -6,6 +6,7 @@ use super::marks::Marks;
 use super::memo::Memos;
 use super::secrets::SecretStore;
 use super::{Managed, Wakes};
+use crate::clock::Clock;
 use crate::health::Memories;
 use crate::inventory::{Accounts, Waker};
 use crate::leader::Leadership;
@@ -54,6 +55,8 @@ pub struct Context {
     pub client: kube::Client,
     /// UID of `kube-system`: who we are towards the clouds.
     pub cluster: String,
+    /// What time it is.
+    pub clock: Clock,
     pub timing: Timing,
     pub scale: f64,
     pub leadership: Leadership,

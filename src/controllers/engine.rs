@@ -87,7 +87,7 @@ pub async fn reconcile<K: Managed>(
         ctx.memos.put(&key, memo);
         return Ok(Requeue::await_change());
     }
-    let now = Timestamp::now();
+    let now = ctx.clock.now();
     let mut memo = ctx.memos.take(&key);
     let outcome = step(&api, &object, &ctx, &key, deleting, now, &mut memo).await;
     ctx.memos.put(&key, memo);

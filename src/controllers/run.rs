@@ -6,6 +6,7 @@ use super::locks::LockTable;
 use super::memo::Memos;
 use super::secrets::SecretStore;
 use super::{Managed, Wakes};
+use crate::clock::Clock;
 use crate::inventory::Accounts;
 use crate::inventory::accounts::Wiring;
 use crate::leader::Leadership;
@@ -38,6 +39,7 @@ pub struct Settings {
 struct Shared {
     client: Client,
     cluster: String,
+    clock: Clock,
     settings: Settings,
     leadership: Leadership,
     accounts: Arc<Accounts>,
@@ -47,7 +49,7 @@ struct Shared {
     vantages: Arc<Vantages>,
 }
 
-/// How soon a rotated Secret is picked up, in wall time.
+/// How soon a rotated Secret is picked up, unscaled.
 const SECRET_TTL: Duration = Duration::from_secs(10);
 
 /// Runs the controllers until `stop` turns true.
@@ -71,10 +73,11 @@ pub async fn run(
     };
     let shared = Shared {
         cluster: system.uid().unwrap_or_default(),
+        clock: wiring.clock.clone(),
+        vantages: Vantages::new(wiring.clock.clone(), settings.time_scale),
         accounts: Arc::new(Accounts::new(wiring, secrets.clone())),
         secrets,
         locks: LockTable::default(),
-        vantages: Vantages::new(settings.time_scale),
         recorder: Recorder::new(client.clone(), reporter),
         leadership,
         settings: settings.clone(),
@@ -117,6 +120,7 @@ async fn run_namespace(
     let ctx = Arc::new(Context {
         client: shared.client.clone(),
         cluster: shared.cluster.clone(),
+        clock: shared.clock.clone(),
         timing: Timing::scaled(shared.settings.time_scale),
         scale: shared.settings.time_scale,
         leadership: shared.leadership.clone(),

@@ -10,7 +10,8 @@ use kube::{Api, Client};
 use serde_json::json;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// The keys of one Secret.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,7 +40,7 @@ impl std::fmt::Debug for SecretStore {
 }
 
 impl SecretStore {
-    /// `ttl` in wall time: how soon a rotated Secret is picked up.
+    /// `ttl`, unscaled: how soon a rotated Secret is picked up.
     pub fn new(client: Client, ttl: Duration) -> Self {
         Self {
             client,

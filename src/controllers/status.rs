@@ -198,7 +198,7 @@ pub async fn write<K: Managed>(
     key: &str,
     w: &Written<'_>,
 ) -> Result<(), ReconcileError> {
-    let now = Time(k8s_openapi::jiff::Timestamp::now());
+    let now = Time(ctx.clock.now());
     let old = object.common().cloned().unwrap_or_default();
     let owner = object.annotations().get(OWNER_ID_ANNOTATION).cloned();
     let generation = object.meta().generation.unwrap_or(0);
@@ -231,7 +231,7 @@ pub async fn write_records<K: Managed>(
     plan: &Plan,
     graph: &Graph,
 ) -> Result<Arc<K>, ReconcileError> {
-    let now = Time(k8s_openapi::jiff::Timestamp::now());
+    let now = Time(ctx.clock.now());
     let owner = object
         .annotations()
         .get(OWNER_ID_ANNOTATION)

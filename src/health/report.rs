@@ -293,7 +293,7 @@ pub(super) async fn write<K: Managed>(
         {
             return Ok(());
         }
-        status.updated_at = Some(Time(k8s_openapi::jiff::Timestamp::now()));
+        status.updated_at = Some(Time(ctx.clock.now()));
         let next = RouteReport {
             status: Some(status),
             ..current

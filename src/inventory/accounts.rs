@@ -9,6 +9,7 @@ use super::{Pace, Waker};
 use crate::clients::azure::{API_VERSION, AzureClient, AzureCredential};
 use crate::clients::http::{Endpoints, Transport};
 use crate::clients::megaport::{MegaportClient, MegaportCredential};
+use crate::clock::Clock;
 use crate::controllers::secrets::SecretStore;
 use causeway_aws::{AwsApi, AwsCredentials, AwsHttp, AwsSettings, SdkAws};
 use causeway_model::intent::CloudError;
@@ -62,13 +63,14 @@ fn identity(secret: Option<&str>) -> String {
     )
 }
 
-/// How requests leave this process.
+/// How requests leave this process, and by which clock it lives.
 #[derive(Clone)]
 pub struct Wiring {
     pub transport: Arc<dyn Transport>,
     pub aws_http: AwsHttp,
     pub endpoints: Endpoints,
     pub pace: Pace,
+    pub clock: Clock,
 }
 
 impl std::fmt::Debug for Wiring {
@@ -311,7 +313,7 @@ impl Accounts {
                         &w.endpoints,
                         API_VERSION,
                     )?;
-                    Ok(AzureAccount::start(client, w.pace))
+                    Ok(AzureAccount::start(client, w.pace, w.clock.clone()))
                 },
             )
             .await
@@ -381,7 +383,12 @@ impl Accounts {
                     };
                     let client: Arc<dyn AwsApi> = Arc::new(SdkAws::new(settings).await?);
                     let who = client.caller_identity().await?;
-                    Ok(AwsAccount::start(client, who.account, w.pace))
+                    Ok(AwsAccount::start(
+                        client,
+                        who.account,
+                        w.pace,
+                        w.clock.clone(),
+                    ))
                 },
             )
             .await
@@ -425,7 +432,7 @@ impl Accounts {
             .megaport
             .get(place, credential.clone(), user, async || {
                 let client = MegaportClient::new(&credential, w.transport.clone(), &w.endpoints);
-                Ok(MegaportAccount::start(client, w.pace))
+                Ok(MegaportAccount::start(client, w.pace, w.clock.clone()))
             })
             .await
             .map_err(|error| AccountError::Provider {

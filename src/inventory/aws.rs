@@ -1,13 +1,13 @@
 //! The inventory of one AWS account in one region.
 
 use super::{Pace, Part, Parts, Poller, when};
+use crate::clock::Clock;
 use crate::controllers::marks::OWNER_TAG;
 use causeway_aws::{
     AssociationOf, AttachmentOf, AwsApi, CustomerGateway, DxAssociation, DxAttachment, DxGateway,
     HostedConnection, RouteTable, Select, Vif, Vpc, VpnConnection, VpnGateway,
 };
 use causeway_model::intent::CloudError;
-use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -43,17 +43,17 @@ impl std::fmt::Debug for AwsAccount {
 }
 
 impl AwsAccount {
-    pub fn start(client: Arc<dyn AwsApi>, account_id: String, pace: Pace) -> Self {
+    pub fn start(client: Arc<dyn AwsApi>, account_id: String, pace: Pace, clock: Clock) -> Self {
         let wanted_gateways: Arc<Mutex<BTreeSet<String>>> = Arc::default();
-        let poller = Poller::start(pace, {
+        let poller = Poller::start(pace, clock.clone(), {
             let (client, wanted) = (client.clone(), wanted_gateways.clone());
             move |last: Arc<AwsSnapshot>, parts| {
-                let client = client.clone();
+                let (client, clock) = (client.clone(), clock.clone());
                 let wanted = wanted
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .clone();
-                async move { read(&*client, &wanted, (*last).clone(), parts).await }
+                async move { read(&*client, &clock, &wanted, (*last).clone(), parts).await }
             }
         });
         Self {
@@ -89,11 +89,12 @@ pub const HOSTED_CONNECTIONS: Parts = Parts::one(7);
 
 async fn read(
     client: &dyn AwsApi,
+    clock: &Clock,
     wanted: &BTreeSet<String>,
     mut s: AwsSnapshot,
     parts: Parts,
 ) -> (AwsSnapshot, bool) {
-    let began = Timestamp::now();
+    let began = clock.now();
     let all = Select::All;
     let direct_connect = async {
         let gateways = client.dx_gateways().await;

@@ -1,12 +1,12 @@
 //! The inventory of one Azure subscription, per resource group.
 
 use super::{Pace, Part, Parts, Poller, when};
+use crate::clock::Clock;
 use crate::clients::azure::{
     AzureClient, Circuit, Connection, Gateway, LocalGateway, PublicIp, ResourceId, RouteTable,
     ServiceProvider, VirtualNetwork,
 };
 use causeway_model::intent::CloudError;
-use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -47,12 +47,12 @@ pub struct AzureAccount {
 }
 
 impl AzureAccount {
-    pub fn start(client: AzureClient, pace: Pace) -> Self {
+    pub fn start(client: AzureClient, pace: Pace, clock: Clock) -> Self {
         let wanted: Arc<Mutex<BTreeSet<String>>> = Arc::default();
-        let poller = Poller::start(pace, {
+        let poller = Poller::start(pace, clock.clone(), {
             let (client, wanted) = (client.clone(), wanted.clone());
             move |last: Arc<AzureSnapshot>, parts| {
-                let (client, wanted) = (client.clone(), wanted.clone());
+                let (client, wanted, clock) = (client.clone(), wanted.clone(), clock.clone());
                 async move {
                     let groups: Vec<String> = wanted
                         .lock()
@@ -67,6 +67,7 @@ impl AzureAccount {
                     let reads = groups.iter().map(|group| {
                         read_group(
                             &client,
+                            &clock,
                             group,
                             last.groups.get(group).cloned().unwrap_or_default(),
                             parts,
@@ -124,11 +125,12 @@ pub const VIRTUAL_NETWORKS: Parts = Parts::one(5);
 
 async fn read_group(
     client: &AzureClient,
+    clock: &Clock,
     group: &str,
     mut s: GroupSnapshot,
     parts: Parts,
 ) -> (GroupSnapshot, bool) {
-    let began = Timestamp::now();
+    let began = clock.now();
     // A group that is new to the snapshot is read whole.
     let new = s.circuits.read_at.is_none() && s.circuits.error.is_none();
     let parts = if new { Parts::ALL } else { parts };

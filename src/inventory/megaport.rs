@@ -1,6 +1,7 @@
 //! The inventory of one Megaport company: one read brings every product (megaport.md §1.5).
 
 use super::{Pace, Part, Parts, Poller, when};
+use crate::clock::Clock;
 use crate::clients::megaport::{Location, Mcr, MegaportClient, PartnerPort, Products, Vxc};
 use causeway_model::intent::CloudError;
 use jiff::Timestamp;
@@ -43,17 +44,18 @@ type Cached<T> = Mutex<Option<(Timestamp, Arc<Vec<T>>)>>;
 pub struct MegaportAccount {
     pub client: MegaportClient,
     pub poller: Poller<MegaportSnapshot>,
+    clock: Clock,
     locations: Cached<Location>,
 }
 
 impl MegaportAccount {
-    pub fn start(client: MegaportClient, pace: Pace) -> Self {
-        let poller = Poller::start(pace, {
-            let client = client.clone();
+    pub fn start(client: MegaportClient, pace: Pace, clock: Clock) -> Self {
+        let poller = Poller::start(pace, clock.clone(), {
+            let (client, clock) = (client.clone(), clock.clone());
             move |last: Arc<MegaportSnapshot>, parts: Parts| {
-                let client = client.clone();
+                let (client, clock) = (client.clone(), clock.clone());
                 async move {
-                    let began = Timestamp::now();
+                    let began = clock.now();
                     let mut next = (*last).clone();
                     let read = when(parts != Parts::NONE, client.products()).await;
                     let changed = next.products.take(began, read.map(|r| r.map(|p| vec![p])));
@@ -64,6 +66,7 @@ impl MegaportAccount {
         Self {
             client,
             poller,
+            clock,
             locations: Mutex::default(),
         }
     }
@@ -73,7 +76,7 @@ impl MegaportAccount {
     /// # Errors
     /// The provider's.
     pub async fn locations(&self) -> Result<Arc<Vec<Location>>, CloudError> {
-        let now = Timestamp::now();
+        let now = self.clock.now();
         if let Some((at, kept)) = self
             .locations
             .lock()

@@ -8,16 +8,18 @@ pub mod megaport;
 
 pub use accounts::{AccountError, Accounts};
 
+use crate::clock::Clock;
 use causeway_model::intent::CloudError;
 use jiff::Timestamp;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 /// One list of an account as it was last read.
 #[derive(Debug, Clone)]
@@ -152,10 +154,11 @@ struct Wishes {
 
 /// A running poller of one account with snapshot type `S`.
 pub struct Poller<S> {
+    clock: Clock,
     snapshot: watch::Receiver<Arc<S>>,
     kick: Arc<Notify>,
     wishes: Arc<Wishes>,
-    watchers: Arc<Mutex<HashMap<String, Waker>>>,
+    watchers: Arc<Mutex<BTreeMap<String, Waker>>>,
     task: JoinHandle<()>,
 }
 
@@ -173,7 +176,7 @@ impl<S> Drop for Poller<S> {
 
 impl<S: Clone + Default + Send + Sync + 'static> Poller<S> {
     /// Starts one. `read` reads the given parts once, given the last snapshot, and says whether anything changed.
-    pub fn start<F, R>(pace: Pace, read: R) -> Self
+    pub fn start<F, R>(pace: Pace, clock: Clock, read: R) -> Self
     where
         R: Fn(Arc<S>, Parts) -> F + Send + Sync + 'static,
         F: Future<Output = (S, bool)> + Send,
@@ -181,14 +184,15 @@ impl<S: Clone + Default + Send + Sync + 'static> Poller<S> {
         let (tx, rx) = watch::channel(Arc::new(S::default()));
         let kick = Arc::new(Notify::new());
         let wishes = Arc::new(Wishes::default());
-        let watchers: Arc<Mutex<HashMap<String, Waker>>> = Arc::default();
+        let watchers: Arc<Mutex<BTreeMap<String, Waker>>> = Arc::default();
         let task = tokio::spawn({
             let (kick, wishes, watchers) = (kick.clone(), wishes.clone(), watchers.clone());
+            let clock = clock.clone();
             async move {
                 let mut last_round: Option<Instant> = None;
                 loop {
                     let round = last_round.is_none_or(|at| at.elapsed() >= pace.calm);
-                    let busy = Timestamp::now().as_millisecond()
+                    let busy = clock.now().as_millisecond()
                         < wishes.busy_until.load(Ordering::Relaxed);
                     if !busy {
                         wishes.busy.store(0, Ordering::Relaxed);
@@ -228,6 +232,7 @@ impl<S: Clone + Default + Send + Sync + 'static> Poller<S> {
             }
         });
         Self {
+            clock,
             snapshot: rx,
             kick,
             wishes,
@@ -251,7 +256,7 @@ impl<S: Clone + Default + Send + Sync + 'static> Poller<S> {
         if parts == Parts::NONE {
             return;
         }
-        let now = Timestamp::now().as_millisecond();
+        let now = self.clock.now().as_millisecond();
         let until = now + i64::try_from(d.as_millis()).unwrap_or(i64::MAX / 2);
         self.wishes.busy.fetch_or(parts.0, Ordering::Relaxed);
         if self.wishes.busy_until.fetch_max(until, Ordering::Relaxed) < now {

@@ -9,10 +9,11 @@ mod tests;
 
 pub use read::{Content, Source, What};
 
+use crate::clock::Clock;
 use crate::inventory::Waker;
 use causeway_model::intent::CloudError;
 use jiff::Timestamp;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -72,7 +73,7 @@ struct Entry {
     not_before: Option<Timestamp>,
     /// Somebody saw it missing or outdated and waits for the next reading, whatever it says.
     awaited: bool,
-    watchers: HashMap<String, Waker>,
+    watchers: BTreeMap<String, Waker>,
     asked: Option<Timestamp>,
 }
 
@@ -86,6 +87,7 @@ struct State {
 
 /// All tables that this process reads.
 pub struct Vantages {
+    clock: Clock,
     scale: f64,
     state: Mutex<State>,
 }
@@ -97,8 +99,9 @@ impl std::fmt::Debug for Vantages {
 }
 
 impl Vantages {
-    pub fn new(scale: f64) -> Arc<Self> {
+    pub fn new(clock: Clock, scale: f64) -> Arc<Self> {
         Arc::new(Self {
+            clock,
             scale,
             state: Mutex::default(),
         })
@@ -121,7 +124,7 @@ impl Vantages {
 
     /// What is known of a table; starts a read in the background when it is due.
     pub fn get(self: &Arc<Self>, source: &Source, what: What, ask: &Ask<'_>) -> Glimpse {
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let key = (source.identity(), what);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = state.entries.entry(key.clone()).or_default();
@@ -194,7 +197,7 @@ impl Vantages {
         let _one = gate.lock().await;
         // Never closed: an error here can not happen, and would only mean one read beyond the budget.
         let _few = budget.acquire().await;
-        let began = Timestamp::now();
+        let began = self.clock.now();
         let deadline = self.scaled(DEADLINE).max(DEADLINE_FLOOR);
         let outcome =
             match tokio::time::timeout(deadline, read::read(&source, &key.1, self.scale)).await {

@@ -119,7 +119,7 @@ impl Rig {
         .unwrap();
         Self {
             cloud,
-            vantages: Vantages::new(SCALE),
+            vantages: Vantages::new(Clock::wall(), SCALE),
             source: Source::Azure(client),
             woken: Arc::default(),
         }
@@ -207,7 +207,7 @@ async fn what_did_not_change_wakes_nobody_and_what_is_outdated_is_read_at_once()
         (2, 1)
     );
     // A cheap signal changed: whoever waits is woken even if the table is the same.
-    let changed = Timestamp::now();
+    let changed = Clock::wall().now();
     assert!(rig.get(Some(changed)).began.unwrap() < changed);
     rig.until_woken(2).await;
     assert!(rig.get(Some(changed)).began.unwrap() >= changed);
@@ -224,7 +224,7 @@ async fn a_failure_keeps_the_last_table_and_waits_before_it_tries_again() {
     rig.get(None);
     rig.until_woken(1).await;
     *rig.cloud.fails.lock().unwrap() = Some(500);
-    let changed = Timestamp::now();
+    let changed = Clock::wall().now();
     rig.get(Some(changed));
     rig.until_woken(2).await;
     let seen = rig.get(Some(changed));
@@ -281,7 +281,7 @@ async fn one_read_at_a_time_per_object_and_few_per_account() {
         who: "b",
         waker: Arc::new(|| {}),
         busy: true,
-        since: Some(Timestamp::now()),
+        since: Some(Clock::wall().now()),
     };
     rig.vantages.get(&rig.source, what(), &ask);
     tokio::time::sleep(Duration::from_millis(100)).await;

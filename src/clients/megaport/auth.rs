@@ -28,7 +28,16 @@ pub(super) struct Tokens {
 #[derive(Debug, Clone)]
 struct Token {
     value: Secret,
+    /// In wall time, as the token's life is: a driven clock does not govern it.
     renew_at: Instant,
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a token's life is wall time on both sides, and decides nothing about clouds"
+)]
+fn wall_now() -> Instant {
+    Instant::now()
 }
 
 #[derive(serde::Deserialize)]
@@ -54,7 +63,7 @@ impl Tokens {
     /// A token that is good for a while. Callers that come at once share one request.
     pub async fn get(&self, transport: &Arc<dyn Transport>) -> Result<Secret, CloudError> {
         let mut cached = self.cached.lock().await;
-        if let Some(token) = cached.as_ref().filter(|t| t.renew_at > Instant::now()) {
+        if let Some(token) = cached.as_ref().filter(|t| t.renew_at > wall_now()) {
             return Ok(token.value.clone());
         }
         let token = self.fetch(transport).await?;
@@ -96,7 +105,7 @@ impl Tokens {
                     "the token URL or the key has characters that HTTP cannot carry",
                 )
             })?;
-        let asked = Instant::now();
+        let asked = wall_now();
         let res = transport
             .send(req)
             .await

@@ -36,7 +36,7 @@ pub(super) async fn act<K: Managed>(
     records: &mut BTreeMap<SlotId, Record>,
     memo: &mut ObjectMemo,
 ) -> Result<bool, ReconcileError> {
-    let now = Timestamp::now();
+    let now = ctx.clock.now();
     let mut actions = Vec::new();
     for action in &plan.actions {
         let Some(slot) = prepared.graph.slots.get(action.slot()) else {
@@ -118,7 +118,7 @@ pub(super) async fn act<K: Managed>(
         match result {
             Ok(done) => {
                 info!(object = key, slot = %slot.id, action = action.verb(), id = done.id.as_deref(), "accepted");
-                accepted(m, records, action, &slot.id, done);
+                accepted(m, records, action, &slot.id, done, ctx.clock.now());
                 if matches!(action, Action::Release { .. }) {
                     ctx.locks.release(&holder);
                 }
@@ -141,7 +141,7 @@ pub(super) async fn act<K: Managed>(
                 }
             }
             Err(error) if error.is_not_found() && matches!(action, Action::Delete { .. }) => {
-                m.memo.acted = Some(Timestamp::now());
+                m.memo.acted = Some(ctx.clock.now());
                 m.deleting = true;
             }
             Err(error) => {
@@ -156,7 +156,7 @@ pub(super) async fn act<K: Managed>(
                         records.remove(&slot.id);
                     } else {
                         // It may have been carried out until now.
-                        m.memo.acted = Some(Timestamp::now());
+                        m.memo.acted = Some(ctx.clock.now());
                     }
                 }
                 if first && !error.is_blocked() && !error.is_conflict() {
@@ -182,8 +182,8 @@ fn accepted(
     action: &Action,
     slot: &SlotId,
     done: Done,
+    now: Timestamp,
 ) {
-    let now = Timestamp::now();
     m.memo.failures = 0;
     m.memo.failure = None;
     m.memo.not_before = None;
@@ -222,7 +222,7 @@ fn past(action: &Action) -> &'static str {
 
 /// Remembers a failure and when to try again.
 pub(super) fn failed(ctx: &Context, m: &mut SlotMemo, error: &CloudError) {
-    let now = Timestamp::now();
+    let now = ctx.clock.now();
     let timing = &ctx.timing;
     let blocked = error.is_blocked() || error.is_conflict();
     if !blocked {
