@@ -1,97 +1,14 @@
 //! Test support: the sandbox behind the transport seam, in process. The clients are the real ones; only the wire is short.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code)] // test support, shared by several tests
 
-use async_trait::async_trait;
-use bytes::Bytes;
 use causeway::clients::azure::{API_VERSION, AzureClient, AzureCredential};
-use causeway::clients::http::{
-    AwsExchange, Endpoints, Transport, TransportError, TransportErrorKind,
-};
+use causeway::clients::http::Transport;
 use causeway::clients::megaport::{MegaportClient, MegaportCredential};
-use causeway_aws::{AwsCredentials, AwsHttp, AwsSettings, SdkAws};
-use causeway_model::intent::Sent;
+use causeway_aws::{AwsCredentials, AwsSettings, SdkAws};
+pub use causeway_e2e::harness::wire::{SandboxTransport, aws, endpoints};
 use causeway_model::secret::Secret;
-use causeway_sandbox::sandbox::Outcome;
-use causeway_sandbox::wire::{Listener, Req};
 use causeway_sandbox::{Sandbox, Settings};
 use std::sync::Arc;
-
-/// Delivers requests to a sandbox by their host name.
-#[derive(Debug, Clone)]
-pub struct SandboxTransport(pub Sandbox);
-
-/// Host names of the listeners.
-const HOSTS: [(&str, Listener); 5] = [
-    ("management.sandbox", Listener::Azure),
-    ("login.sandbox", Listener::AzureAuthority),
-    ("aws.sandbox", Listener::Aws),
-    ("api.megaport.sandbox", Listener::Megaport),
-    ("auth.megaport.sandbox", Listener::MegaportAuth),
-];
-
-/// Endpoints that [`SandboxTransport`] knows.
-pub fn endpoints() -> Endpoints {
-    Endpoints {
-        azure: "https://management.sandbox".to_owned(),
-        azure_authority: "https://login.sandbox".to_owned(),
-        aws: Some("https://aws.sandbox".to_owned()),
-        megaport: "https://api.megaport.sandbox".to_owned(),
-        megaport_auth: "https://auth.megaport.sandbox/oauth2/token".to_owned(),
-        extra_ca_pem: None,
-    }
-}
-
-#[async_trait]
-impl Transport for SandboxTransport {
-    async fn send(
-        &self,
-        req: http::Request<Bytes>,
-    ) -> Result<http::Response<Bytes>, TransportError> {
-        let (mut parts, body) = req.into_parts();
-        let host = parts.uri.host().unwrap_or_default().to_owned();
-        let listener = HOSTS
-            .iter()
-            .find(|(h, _)| *h == host)
-            .map(|(_, l)| *l)
-            .ok_or_else(|| {
-                TransportError::new(
-                    TransportErrorKind::Connect,
-                    Sent::No,
-                    format!("no such host: {host}"),
-                )
-            })?;
-        // What an HTTP library would add.
-        parts
-            .headers
-            .entry(http::header::HOST)
-            .or_insert_with(|| host.parse().unwrap());
-        let raw_query = parts.uri.query().unwrap_or_default().to_owned();
-        let req = Req {
-            method: parts.method,
-            path: parts.uri.path().to_owned(),
-            query: url::form_urlencoded::parse(raw_query.as_bytes())
-                .into_owned()
-                .collect(),
-            raw_query,
-            base: format!("https://{host}"),
-            headers: parts.headers,
-            body,
-        };
-        match self.0.call(listener, req).await {
-            Outcome::Answer(res) => {
-                let mut out = http::Response::new(res.body);
-                *out.status_mut() = res.status;
-                *out.headers_mut() = res.headers;
-                Ok(out)
-            }
-            Outcome::Broken => Err(TransportError::new(
-                TransportErrorKind::Broken,
-                Sent::Maybe,
-                "the connection broke",
-            )),
-        }
-    }
-}
 
 /// The lab's world with its clock in hand, and the three clients on it.
 pub struct Lab {
@@ -149,7 +66,7 @@ impl Lab {
                 secret_access_key: Secret::new(key("/accessKeys/0/secretAccessKey")),
                 session_token: None,
             },
-            http: AwsHttp::Exchange(Arc::new(AwsExchange(transport))),
+            http: aws(transport),
             endpoint: endpoints.aws.clone(),
         })
         .await

@@ -1,5 +1,16 @@
-//! The deterministic harness: operator, clouds and API server in one process, under tokio's paused clock.
+//! The deterministic harness (design §7.4): operator, clouds and a small API stand-in in one process, by one clock that is
+//! paused. Simulated time passes only when nobody has anything to do, so that an hour of the clouds takes as long as the
+//! work in it, and a snapshot is a value.
 //!
-//! May start nothing outside of this process and touch neither network nor files.
+//! For tests, sweeps and soaks; nothing here is shipped. What an API server does is decided by the real one (design §6).
+//! May start nothing outside of this process and touch neither network nor files but the cases' own.
+//!
+//! Seeded are the clouds: durations, lags, identifiers, faults. Not fixed is the order in which reconciles that are due in
+//! the same moment take their turns: kube's queues are hash tables with keys of their own. A case that depends on it is
+//! a race of the operator, and worth finding; run it again with the same seed.
 
 pub mod apiserver;
+pub mod rig;
+pub mod wire;
+
+pub use rig::{Case, Rig, Snapshot, simulate};

@@ -1,0 +1,554 @@
+//! One world with its operator: made, driven, looked at, copied.
+//!
+//! May apply manifests, look at objects and at the clouds' truth, and let time pass. For tests only, hence the panics: a
+//! test whose rig does not run has failed.
+#![allow(clippy::panic)]
+
+use super::apiserver::{ApiServer, ApiState};
+use super::wire::{self, SandboxTransport};
+use crate::demo::watch::{Reader, Seen};
+use crate::trial::summary;
+use causeway::clients::http::Transport;
+use causeway::clock::Clock;
+use causeway::controllers::run::{self, Settings};
+use causeway::inventory::Pace;
+use causeway::inventory::accounts::Wiring;
+use causeway::leader::Leadership;
+use causeway_sandbox::control::CallView;
+use causeway_sandbox::world::World;
+use causeway_sandbox::{Sandbox, SimTime, State, describe};
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{
+    Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, ObjectMeta,
+    PostParams,
+};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+/// How often [`Rig::until`] looks, in simulated time.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The Secrets of `world.json` (contract §3) and their keys (api.md §1).
+const SECRETS: [(&str, &[&str]); 3] = [
+    ("azure", &["tenantID", "clientID", "clientSecret"]),
+    ("aws", &["accessKeyID", "secretAccessKey"]),
+    ("megaport", &["accessKey", "secretKey"]),
+];
+
+/// Runs `f` on this thread with tokio's clock paused: time passes when nobody has anything to do. Several may run side by
+/// side on threads of their own.
+///
+/// # Panics
+/// When no runtime can be had.
+pub fn simulate<T>(f: impl AsyncFnOnce() -> T) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap_or_else(|error| panic!("no runtime: {error}"));
+    runtime.block_on(f())
+}
+
+/// What a rig starts from.
+#[derive(Clone, Debug)]
+pub struct Case {
+    pub world: World,
+    /// Objects to apply, in order; all in one namespace, which is made with them.
+    pub manifests: Vec<Value>,
+    pub seed: u64,
+}
+
+impl Case {
+    /// The lab: the default world and `config/samples/lab.yaml`.
+    ///
+    /// # Panics
+    /// When the sample can not be read.
+    pub fn lab() -> Self {
+        Self {
+            world: World::default(),
+            manifests: vec![crate::trial::document("lab.yaml", "network")],
+            seed: 1,
+        }
+    }
+
+    /// The objects of a YAML file with one or more documents.
+    ///
+    /// # Panics
+    /// When it can not be read.
+    pub fn manifests_of(path: &Path) -> Vec<Value> {
+        let text = std::fs::read_to_string(path)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let documents: Vec<Value> = serde_saphyr::from_multiple(&text)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        documents.into_iter().filter(|d| !d.is_null()).collect()
+    }
+
+    fn namespace(&self) -> String {
+        self.manifests
+            .iter()
+            .find_map(|m| m["metadata"]["namespace"].as_str())
+            .unwrap_or("network")
+            .to_owned()
+    }
+}
+
+/// Everything but the operator's memory, at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    state: State,
+    api: ApiState,
+    manifests: Vec<Value>,
+    namespace: String,
+}
+
+impl Snapshot {
+    /// Simulated time when it was taken.
+    pub fn at(&self) -> SimTime {
+        self.state.now
+    }
+    pub fn clouds(&self) -> &State {
+        &self.state
+    }
+}
+
+/// A running operator.
+struct Operator {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<Result<(), kube::Error>>,
+}
+
+/// Clouds, API stand-in and, once started, an operator. Lives in the runtime of [`simulate`] that it was made in.
+pub struct Rig {
+    pub sandbox: Sandbox,
+    pub api: ApiServer,
+    clock: Clock,
+    client: kube::Client,
+    reader: Reader,
+    namespace: String,
+    manifests: Vec<Value>,
+    operator: Option<Operator>,
+}
+
+impl std::fmt::Debug for Rig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rig")
+            .field("namespace", &self.namespace)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The moment of simulated time, for clocks that count in timestamps.
+fn timestamp(at: SimTime) -> Timestamp {
+    Timestamp::from_millisecond(at.0).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+impl Rig {
+    /// The case's world; nothing is applied and no operator runs.
+    pub fn new(case: &Case) -> Self {
+        let sandbox = Sandbox::new(causeway_sandbox::Settings {
+            world: case.world.clone(),
+            seed: case.seed,
+            ..causeway_sandbox::Settings::default()
+        });
+        let clock = Clock::driven(timestamp(sandbox.now()));
+        let api = ApiServer::new(clock.clone());
+        Self::of(sandbox, api, clock, case.namespace(), case.manifests.clone())
+    }
+
+    /// Goes on from a snapshot, at its time, without an operator.
+    pub fn from_snapshot(s: &Snapshot) -> Self {
+        let sandbox = Sandbox::from_state(s.state.clone(), 1.0);
+        let clock = Clock::driven(timestamp(sandbox.now()));
+        let api = ApiServer::from_state(s.api.clone(), clock.clone());
+        Self::of(
+            sandbox,
+            api,
+            clock,
+            s.namespace.clone(),
+            s.manifests.clone(),
+        )
+    }
+
+    fn of(
+        sandbox: Sandbox,
+        api: ApiServer,
+        clock: Clock,
+        namespace: String,
+        manifests: Vec<Value>,
+    ) -> Self {
+        let client = api.client(&namespace);
+        Self {
+            sandbox,
+            api,
+            clock,
+            reader: Reader::new(&client, &namespace),
+            client,
+            namespace,
+            manifests,
+            operator: None,
+        }
+    }
+
+    /// A copy of clouds and API server as they are now. Let no operator run while it is taken, unless its crash is meant.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            state: self.sandbox.snapshot(),
+            api: self.api.snapshot(),
+            manifests: self.manifests.clone(),
+            namespace: self.namespace.clone(),
+        }
+    }
+
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// A client of the stand-in, as a person's.
+    pub fn client(&self) -> kube::Client {
+        self.client.clone()
+    }
+
+    /// Simulated time.
+    pub fn now(&self) -> SimTime {
+        self.sandbox.now()
+    }
+
+    /// Starts the operator with empty memory, leading.
+    pub fn start_operator(&mut self) {
+        self.start_operator_with(Leadership::always());
+    }
+
+    /// Starts the operator, which acts only while `leadership` holds.
+    ///
+    /// # Panics
+    /// When one runs already.
+    pub fn start_operator_with(&mut self, leadership: Leadership) {
+        assert!(self.operator.is_none(), "an operator runs already");
+        let transport: Arc<dyn Transport> = Arc::new(SandboxTransport(self.sandbox.clone()));
+        let wiring = Wiring {
+            aws_http: wire::aws(transport.clone()),
+            transport,
+            endpoints: wire::endpoints(),
+            pace: Pace::scaled(1.0),
+            clock: self.clock.clone(),
+        };
+        let settings = Settings {
+            namespaces: vec![self.namespace.clone()],
+            time_scale: 1.0,
+            instance: "harness".to_owned(),
+        };
+        let (stop, stopped) = watch::channel(false);
+        // A client of its own: its buffer ends with it.
+        let client = self.api.client(&self.namespace);
+        let task = tokio::spawn(run::run(
+            client,
+            wiring,
+            settings,
+            leadership,
+            || (),
+            stopped,
+        ));
+        self.operator = Some(Operator { stop, task });
+    }
+
+    /// Ends the operator as SIGTERM does: reconciles that run are finished.
+    ///
+    /// # Panics
+    /// When it ended badly.
+    pub async fn stop_operator(&mut self) {
+        let Some(operator) = self.operator.take() else {
+            return;
+        };
+        operator.stop.send_replace(true);
+        match operator.task.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => panic!("the operator could not run: {error}"),
+            Err(error) => panic!("the operator ended badly: {error}"),
+        }
+    }
+
+    /// Makes the namespace, the Secrets with the world's credentials, and the case's objects.
+    ///
+    /// # Panics
+    /// When the stand-in refuses one.
+    pub async fn apply_all(&self) {
+        let namespace = Namespace {
+            metadata: ObjectMeta {
+                name: Some(self.namespace.clone()),
+                ..ObjectMeta::default()
+            },
+            ..Namespace::default()
+        };
+        let namespaces = Api::<Namespace>::all(self.client());
+        match namespaces.create(&PostParams::default(), &namespace).await {
+            Ok(_) => {}
+            // The stand-in may have it from the start.
+            Err(kube::Error::Api(s)) if s.is_already_exists() => {}
+            Err(error) => panic!("namespace {}: {error}", self.namespace),
+        }
+        let world = self.sandbox.read(|s| describe::world(&s.world));
+        let secrets = Api::<Secret>::namespaced(self.client(), &self.namespace);
+        for (name, keys) in SECRETS {
+            let value = |key: &&str| {
+                let text = world[name][*key].as_str().unwrap_or_default().to_owned();
+                ((*key).to_owned(), text)
+            };
+            let secret = Secret {
+                metadata: ObjectMeta {
+                    name: Some(name.to_owned()),
+                    ..ObjectMeta::default()
+                },
+                string_data: Some(keys.iter().map(value).collect()),
+                ..Secret::default()
+            };
+            let made = secrets.create(&PostParams::default(), &secret).await;
+            made.unwrap_or_else(|error| panic!("Secret {name}: {error}"));
+        }
+        for manifest in &self.manifests {
+            self.create(manifest).await;
+        }
+    }
+
+    /// The API of a kind: ours by its name alone, others as `group/version/Kind`.
+    pub fn kind(&self, kind: &str) -> Api<DynamicObject> {
+        let parts: Vec<&str> = kind.split('/').collect();
+        let gvk = match parts[..] {
+            [group, version, kind] => GroupVersionKind::gvk(group, version, kind),
+            [version, kind] => GroupVersionKind::gvk("", version, kind),
+            _ => GroupVersionKind::gvk("causeway.dev", "v1alpha1", kind),
+        };
+        Api::namespaced_with(
+            self.client(),
+            &self.namespace,
+            &ApiResource::from_gvk(&gvk),
+        )
+    }
+
+    /// Creates an object in the case's namespace.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub async fn create(&self, manifest: &Value) {
+        let mut manifest = manifest.clone();
+        manifest["metadata"]["namespace"] = self.namespace.clone().into();
+        let object: DynamicObject = serde_json::from_value(manifest.clone())
+            .unwrap_or_else(|error| panic!("not an object: {error}\n{manifest:#}"));
+        let kind = format!(
+            "{}/{}",
+            manifest["apiVersion"].as_str().unwrap_or_default(),
+            manifest["kind"].as_str().unwrap_or_default()
+        );
+        let made = self.kind(&kind).create(&PostParams::default(), &object);
+        made.await
+            .unwrap_or_else(|error| panic!("refused: {error}\n{manifest:#}"));
+    }
+
+    /// Asks for the deletion of an object of one of our kinds.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub async fn delete(&self, kind: &str, name: &str) {
+        let deleted = self.kind(kind).delete(name, &DeleteParams::default()).await;
+        deleted.unwrap_or_else(|error| panic!("{kind} {name} cannot be deleted: {error}"));
+    }
+
+    /// Asks for the deletion of everything that the case made, in the order in which it was made.
+    ///
+    /// # Panics
+    /// When something can not be deleted.
+    pub async fn delete_all(&self) {
+        for manifest in &self.manifests {
+            let kind = manifest["kind"].as_str().unwrap_or_default();
+            let name = manifest["metadata"]["name"].as_str().unwrap_or_default();
+            match self.kind(kind).delete(name, &DeleteParams::default()).await {
+                Ok(_) => {}
+                Err(kube::Error::Api(s)) if s.is_not_found() => {}
+                Err(error) => panic!("{kind} {name} cannot be deleted: {error}"),
+            }
+        }
+    }
+
+    /// An object of one of our kinds as it is, if there is one.
+    ///
+    /// # Panics
+    /// When the stand-in can not be read.
+    pub async fn get(&self, kind: &str, name: &str) -> Option<Value> {
+        let object = self.kind(kind).get_opt(name).await;
+        let object = object.unwrap_or_else(|error| panic!("{kind} {name}: {error}"));
+        object.map(|object| serde_json::to_value(object).unwrap_or_default())
+    }
+
+    /// All objects of a kind.
+    ///
+    /// # Panics
+    /// When the stand-in can not be read.
+    pub async fn list(&self, kind: &str) -> Vec<Value> {
+        let objects = self.kind(kind).list(&ListParams::default()).await;
+        let objects = objects.unwrap_or_else(|error| panic!("{kind}: {error}"));
+        let values = objects.items.iter().map(serde_json::to_value);
+        values.map(Result::unwrap_or_default).collect()
+    }
+
+    /// What the four kinds with slots say of themselves, as `hi/lab` and so on.
+    ///
+    /// # Panics
+    /// When the stand-in can not be read.
+    pub async fn seen(&self) -> Seen {
+        let seen = self.reader.read().await;
+        seen.unwrap_or_else(|error| panic!("the kinds cannot be read: {error}"))
+    }
+
+    /// Whether all objects of the four kinds say `condition`, of which there must be one at least.
+    pub async fn all_say(&self, condition: &str) -> bool {
+        let seen = self.seen().await;
+        !seen.objects.is_empty() && seen.objects.values().all(|o| o.is(condition))
+    }
+
+    /// Looks each simulated second until `look` says so; answers how long that took.
+    ///
+    /// # Panics
+    /// When it does not come within `at_most`, with what all objects say.
+    pub async fn until(
+        &self,
+        what: &str,
+        at_most: Duration,
+        look: impl AsyncFnMut(&Self) -> bool,
+    ) -> Duration {
+        self.until_each(LOOK, what, at_most, look).await
+    }
+
+    /// The same, looking as often as `each` says.
+    ///
+    /// # Panics
+    /// When it does not come within `at_most`, with what all objects say.
+    pub async fn until_each(
+        &self,
+        each: Duration,
+        what: &str,
+        at_most: Duration,
+        mut look: impl AsyncFnMut(&Self) -> bool,
+    ) -> Duration {
+        let began = Instant::now();
+        while !look(self).await {
+            if began.elapsed() >= at_most {
+                let seen = self.seen().await;
+                let live = self.sandbox.live();
+                panic!(
+                    "not within {} simulated seconds: {what}\n{}\nin the clouds: {live:#?}",
+                    at_most.as_secs(),
+                    summary(&seen)
+                );
+            }
+            if let Some(operator) = &self.operator {
+                assert!(
+                    !operator.task.is_finished(),
+                    "the operator has ended while waiting for: {what}"
+                );
+            }
+            tokio::time::sleep(each).await;
+        }
+        began.elapsed()
+    }
+
+    /// Lets simulated time pass.
+    pub async fn pass(&self, d: Duration) {
+        tokio::time::sleep(d).await;
+    }
+
+    /// Number of the last call of the log.
+    pub fn last_call(&self) -> u64 {
+        self.sandbox.read(|s| s.calls.next_seq() - 1)
+    }
+
+    /// The operator's calls after number `since`.
+    pub fn calls_since(&self, since: u64) -> Vec<CallView> {
+        let mut calls = self.sandbox.calls(since, false);
+        calls.retain(|c| c.principal == "causeway");
+        calls
+    }
+
+    /// Resource versions of everything of ours, by kind and name.
+    pub async fn versions(&self) -> BTreeMap<String, String> {
+        let mut versions = BTreeMap::new();
+        for kind in [
+            "HybridInterconnect",
+            "ExpressRouteLink",
+            "DirectConnectLink",
+            "VpnPair",
+            "RouteReport",
+        ] {
+            for object in self.list(kind).await {
+                let text = |field: &str| {
+                    let value = object["metadata"][field].as_str();
+                    value.unwrap_or_default().to_owned()
+                };
+                versions.insert(
+                    format!("{kind}/{}", text("name")),
+                    text("resourceVersion"),
+                );
+            }
+        }
+        versions
+    }
+
+    /// Everything that the operator ordered, as `(kind, name, ended)`.
+    pub fn products(&self) -> Vec<(String, String, bool)> {
+        let ours = self.sandbox.ledger().into_iter();
+        ours.filter(|p| p.principal == "causeway")
+            .map(|p| {
+                let kind = serde_json::to_value(p.kind).unwrap_or_default();
+                (
+                    kind.as_str().unwrap_or_default().to_owned(),
+                    p.name,
+                    p.ended_at.is_some(),
+                )
+            })
+            .collect()
+    }
+
+    /// What is wrong with an account that should be as it was at the start: products bought twice under one name or still
+    /// paid for, objects left behind, changes of what was there before.
+    pub fn leftovers(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let mut bought = BTreeMap::<String, usize>::new();
+        for (kind, name, ended) in self.products() {
+            if !ended {
+                wrong.push(format!("still paid for: {kind} {name}"));
+            }
+            if !name.is_empty() {
+                *bought.entry(format!("{kind} {name}")).or_default() += 1;
+            }
+        }
+        let twice = bought.into_iter().filter(|(_, n)| *n > 1);
+        wrong.extend(twice.map(|(what, n)| format!("bought {n} times: {what}")));
+        let live = self.sandbox.live().into_iter();
+        wrong.extend(live.map(|o| format!("left behind: {} {} {}", o.kind, o.name, o.state)));
+        let diff = self.sandbox.diff().into_iter();
+        wrong.extend(diff.map(|c| format!("{}: {} {:?}", c.change, c.id, c.fields)));
+        wrong
+    }
+}
+
+/// How often each operation was called, one a line.
+pub fn by_operation(calls: &[CallView]) -> String {
+    let mut count = BTreeMap::<String, usize>::new();
+    for call in calls {
+        let provider = serde_json::to_value(call.provider).unwrap_or_default();
+        let provider = provider.as_str().unwrap_or_default().to_owned();
+        *count
+            .entry(format!("{provider} {}", call.operation))
+            .or_default() += 1;
+    }
+    let mut text = String::new();
+    for (operation, n) in &count {
+        text.push_str(&format!("{n:>6}  {operation}\n"));
+    }
+    text
+}
