@@ -55,7 +55,8 @@ fn wall_now() -> Timestamp {
 
 impl Driven {
     fn now(&self) -> Timestamp {
-        let elapsed = SignedDuration::try_from(self.anchor.elapsed()).unwrap_or(SignedDuration::MAX);
+        let elapsed =
+            SignedDuration::try_from(self.anchor.elapsed()).unwrap_or(SignedDuration::MAX);
         let shown = self.epoch.saturating_add(elapsed).unwrap_or(Timestamp::MAX);
         // Nanoseconds since the epoch fit until the year 2262.
         let nanos = i64::try_from(shown.as_nanosecond()).unwrap_or(i64::MAX);

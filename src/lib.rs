@@ -1,7 +1,5 @@
 //! The operator: everything async. Controllers gather and act; what is decided is decided in `causeway-model`.
 
-#![deny(clippy::disallowed_methods)] // no clock but ours, see clippy.toml
-
 pub mod admin;
 pub mod cli;
 pub mod clients;

@@ -2,8 +2,8 @@
 
 use crate::admin::Admin;
 use crate::cli::{EndpointArgs, Run};
-use crate::clock::Clock;
 use crate::clients::http::{Endpoints, ReqwestTransport, Transport};
+use crate::clock::Clock;
 use crate::controllers::run::{Settings, run as run_controllers};
 use crate::inventory::Pace;
 use crate::inventory::accounts::Wiring;

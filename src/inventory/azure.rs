@@ -1,11 +1,11 @@
 //! The inventory of one Azure subscription, per resource group.
 
 use super::{Pace, Part, Parts, Poller, when};
-use crate::clock::Clock;
 use crate::clients::azure::{
     AzureClient, Circuit, Connection, Gateway, LocalGateway, PublicIp, ResourceId, RouteTable,
     ServiceProvider, VirtualNetwork,
 };
+use crate::clock::Clock;
 use causeway_model::intent::CloudError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};

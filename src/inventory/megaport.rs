@@ -1,8 +1,8 @@
 //! The inventory of one Megaport company: one read brings every product (megaport.md §1.5).
 
 use super::{Pace, Part, Parts, Poller, when};
-use crate::clock::Clock;
 use crate::clients::megaport::{Location, Mcr, MegaportClient, PartnerPort, Products, Vxc};
+use crate::clock::Clock;
 use causeway_model::intent::CloudError;
 use jiff::Timestamp;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -192,8 +192,8 @@ impl<S: Clone + Default + Send + Sync + 'static> Poller<S> {
                 let mut last_round: Option<Instant> = None;
                 loop {
                     let round = last_round.is_none_or(|at| at.elapsed() >= pace.calm);
-                    let busy = clock.now().as_millisecond()
-                        < wishes.busy_until.load(Ordering::Relaxed);
+                    let busy =
+                        clock.now().as_millisecond() < wishes.busy_until.load(Ordering::Relaxed);
                     if !busy {
                         wishes.busy.store(0, Ordering::Relaxed);
                     }

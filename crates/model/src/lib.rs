@@ -3,8 +3,6 @@
 //! Pure by construction: no I/O, no clock (time is an argument), no tokio, no kube, no HTTP client or SDK, and not even
 //! `causeway-api` among the dependencies. A test in `e2e` fails when that changes.
 
-#![deny(clippy::disallowed_methods)] // no clock at all, see clippy.toml
-
 pub mod desired;
 pub mod graph;
 pub mod guard;

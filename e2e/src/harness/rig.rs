@@ -149,6 +149,12 @@ fn timestamp(at: SimTime) -> Timestamp {
     Timestamp::from_millisecond(at.0).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
+/// The same clock for the API stand-in.
+fn reading(clock: &Clock) -> impl Fn() -> Timestamp + Send + Sync + 'static {
+    let clock = clock.clone();
+    move || clock.now()
+}
+
 impl Rig {
     /// The case's world; nothing is applied and no operator runs.
     pub fn new(case: &Case) -> Self {
@@ -158,7 +164,7 @@ impl Rig {
             ..causeway_sandbox::Settings::default()
         });
         let clock = Clock::driven(timestamp(sandbox.now()));
-        let api = ApiServer::new(clock.clone());
+        let api = ApiServer::seeded(case.seed).with_clock(reading(&clock));
         Self::of(sandbox, api, clock, case.namespace(), case.manifests.clone())
     }
 
@@ -166,7 +172,7 @@ impl Rig {
     pub fn from_snapshot(s: &Snapshot) -> Self {
         let sandbox = Sandbox::from_state(s.state.clone(), 1.0);
         let clock = Clock::driven(timestamp(sandbox.now()));
-        let api = ApiServer::from_state(s.api.clone(), clock.clone());
+        let api = ApiServer::from_state(s.api.clone()).with_clock(reading(&clock));
         Self::of(
             sandbox,
             api,
