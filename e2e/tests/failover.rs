@@ -233,10 +233,7 @@ fn vif_session(rig: &Rig) -> String {
 /// IDs of links of a kind, whose tunnels carry BGP where they are tunnels.
 fn links(rig: &Rig, kind: &str) -> Vec<String> {
     let links = rig.sandbox.links().into_iter();
-    links
-        .filter(|l| l.kind == kind)
-        .map(|l| l.id)
-        .collect()
+    links.filter(|l| l.kind == kind).map(|l| l.id).collect()
 }
 
 /// UIDs of the VXCs by name.
@@ -271,7 +268,10 @@ const LOST: [(&str, &str); 2] = [("BGPEstablished", "False"), ("Redundant", "Fal
 fn in_time(what: &str, seen: &Seen) {
     let path = seen.path.unwrap();
     let goal = seen.clouds() + POLL + TABLE;
-    assert!(path <= goal, "{what}: activePath after {path:.1} s, goal {goal:.1} s: {seen:?}");
+    assert!(
+        path <= goal,
+        "{what}: activePath after {path:.1} s, goal {goal:.1} s: {seen:?}"
+    );
     // An explicit down counts at once.
     for (kind, status, at) in &seen.conditions {
         if *status == "False" {
@@ -296,13 +296,23 @@ fn a_shut_session_is_seen_within_a_poll() {
         in_time("back", &back);
         // lab.md: 141 and 22 packets of ten a second.
         let (azure, aws) = (over.azure.seconds_lost(), over.aws.seconds_lost());
-        assert!((13.0..=15.5).contains(&azure), "Azure's side took {azure} s");
+        assert!(
+            (13.0..=15.5).contains(&azure),
+            "Azure's side took {azure} s"
+        );
         assert!((1.5..=3.0).contains(&aws), "AWS's side took {aws} s");
-        assert_eq!((back.azure.lost, back.aws.lost), (0, 0), "nothing is lost on the way back");
+        assert_eq!(
+            (back.azure.lost, back.aws.lost),
+            (0, 0),
+            "nothing is lost on the way back"
+        );
         worst.0 = worst.0.max(over.path.unwrap());
         worst.1 = worst.1.max(back.path.unwrap());
     }
-    eprintln!("slowest activePath: {:.1} s over, {:.1} s back", worst.0, worst.1);
+    eprintln!(
+        "slowest activePath: {:.1} s over, {:.1} s back",
+        worst.0, worst.1
+    );
 }
 
 #[test]
@@ -374,6 +384,9 @@ fn dead_tunnels_cost_redundancy_and_no_packet() {
     for (kind, _, at) in &over.conditions {
         // Dead-peer detection and the hold timers are the clouds' part: AWS's telemetry says so after that.
         let at = at.unwrap();
-        assert!(at <= 60.0 + POLL + TABLE, "{kind} after {at:.1} s: {over:?}");
+        assert!(
+            at <= 60.0 + POLL + TABLE,
+            "{kind} after {at:.1} s: {over:?}"
+        );
     }
 }

@@ -5,8 +5,8 @@
 
 use causeway_e2e::harness::rig::by_operation;
 use causeway_e2e::harness::{Case, Rig, simulate};
-use causeway_sandbox::critical::Kind;
 use causeway_sandbox::SimTime;
+use causeway_sandbox::critical::Kind;
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -165,7 +165,13 @@ impl Rig {
         });
         let clock = Clock::driven(timestamp(sandbox.now()));
         let api = ApiServer::seeded(case.seed).with_clock(reading(&clock));
-        Self::of(sandbox, api, clock, case.namespace(), case.manifests.clone())
+        Self::of(
+            sandbox,
+            api,
+            clock,
+            case.namespace(),
+            case.manifests.clone(),
+        )
     }
 
     /// Goes on from a snapshot, at its time, without an operator.
@@ -330,11 +336,7 @@ impl Rig {
             [version, kind] => GroupVersionKind::gvk("", version, kind),
             _ => GroupVersionKind::gvk("causeway.dev", "v1alpha1", kind),
         };
-        Api::namespaced_with(
-            self.client(),
-            &self.namespace,
-            &ApiResource::from_gvk(&gvk),
-        )
+        Api::namespaced_with(self.client(), &self.namespace, &ApiResource::from_gvk(&gvk))
     }
 
     /// Creates an object in the case's namespace.
@@ -351,9 +353,11 @@ impl Rig {
             manifest["apiVersion"].as_str().unwrap_or_default(),
             manifest["kind"].as_str().unwrap_or_default()
         );
-        let made = self.kind(&kind).create(&PostParams::default(), &object);
-        made.await
-            .unwrap_or_else(|error| panic!("refused: {error}\n{manifest:#}"));
+        let made = self
+            .kind(&kind)
+            .create(&PostParams::default(), &object)
+            .await;
+        made.unwrap_or_else(|error| panic!("refused: {error}\n{manifest:#}"));
     }
 
     /// Asks for the deletion of an object of one of our kinds.
@@ -495,10 +499,7 @@ impl Rig {
                     let value = object["metadata"][field].as_str();
                     value.unwrap_or_default().to_owned()
                 };
-                versions.insert(
-                    format!("{kind}/{}", text("name")),
-                    text("resourceVersion"),
-                );
+                versions.insert(format!("{kind}/{}", text("name")), text("resourceVersion"));
             }
         }
         versions
