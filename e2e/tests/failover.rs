@@ -7,6 +7,7 @@ use causeway::clients::megaport::{MegaportClient, MegaportCredential, VxcUpdate}
 use causeway_e2e::harness::wire::{SandboxTransport, endpoints};
 use causeway_e2e::harness::{Case, Rig, Snapshot, simulate};
 use causeway_model::secret::Secret;
+use serde_json::Value;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -33,21 +34,33 @@ fn lab() -> &'static Snapshot {
     })
 }
 
-async fn says(rig: &Rig, condition: &str) -> bool {
-    let seen = rig.seen().await;
-    seen.objects.get("hi/lab").is_some_and(|o| o.is(condition))
+/// What the interconnect's status says, read without a request.
+fn status(rig: &Rig) -> Value {
+    let object = rig
+        .api
+        .object("hybridinterconnects.causeway.dev", rig.namespace(), "lab");
+    object.map(|o| o["status"].clone()).unwrap_or_default()
 }
 
-async fn active(rig: &Rig) -> String {
-    let seen = rig.seen().await;
-    let lab = seen.objects.get("hi/lab");
-    let path = lab.and_then(|o| o.active_path.clone());
-    path.unwrap_or_default()
+/// Its conditions and `activePath`, as kind and status.
+fn shown(rig: &Rig) -> Vec<(String, String)> {
+    let status = status(rig);
+    let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+    let conditions = status["conditions"].as_array().into_iter().flatten();
+    let mut all: Vec<(String, String)> = conditions
+        .map(|c| (text(&c["type"]), text(&c["status"])))
+        .collect();
+    all.push(("activePath".to_owned(), text(&status["activePath"])));
+    all
+}
+
+fn says(rig: &Rig, kind: &str, status: &str) -> bool {
+    shown(rig).iter().any(|(k, s)| k == kind && s == status)
 }
 
 async fn steady(rig: &Rig) {
     for condition in ["Ready", "RoutesAsExpected", "Redundant", "BGPEstablished"] {
-        rig.until(condition, PATIENCE, async |r| says(r, condition).await)
+        rig.until(condition, PATIENCE, async |r| says(r, condition, "True"))
             .await;
     }
 }
@@ -127,32 +140,24 @@ async fn watch(rig: &Rig, path: &str, wanted: &[(&'static str, &'static str)]) -
         conditions: wanted.iter().map(|(k, s)| (*k, *s, None)).collect(),
         ..Seen::default()
     };
-    let mut shown: Vec<(String, String)> = Vec::new();
-    let mut until = 1800.0;
+    let mut last: Vec<(String, String)> = Vec::new();
+    let mut until = 600.0;
     loop {
         let at = rig.now().secs_since(begun);
         seen.azure.sample(rig, "vm", "ec2", at);
         seen.aws.sample(rig, "ec2", "vm", at);
-        let now = rig.seen().await;
-        let lab = &now.objects["hi/lab"];
-        let says = lab.active_path.clone().unwrap_or_default();
-        if says == path {
+        let current = shown(rig);
+        let is = |kind: &str, status: &str| current.iter().any(|(k, s)| k == kind && s == status);
+        if is("activePath", path) {
             seen.path.get_or_insert(at);
         }
         for c in &mut seen.conditions {
-            if lab.condition(c.0).is_some_and(|(s, _)| s == c.1) {
+            if is(c.0, c.1) {
                 c.2.get_or_insert(at);
             }
         }
-        let mut current: Vec<(String, String)> = lab
-            .status
-            .conditions
-            .iter()
-            .map(|c| (c.type_.clone(), c.status.clone()))
-            .collect();
-        current.push(("activePath".to_owned(), says));
         for (kind, status) in &current {
-            let before = shown.iter().find(|(k, _)| k == kind);
+            let before = last.iter().find(|(k, _)| k == kind);
             if before.is_some_and(|(_, s)| s != status) {
                 match seen.flips.iter_mut().find(|(k, _)| k == kind) {
                     Some((_, n)) => *n += 1,
@@ -160,7 +165,7 @@ async fn watch(rig: &Rig, path: &str, wanted: &[(&'static str, &'static str)]) -
                 }
             }
         }
-        shown = current;
+        last = current;
         if seen.done() && until > at + 60.0 {
             until = at + 60.0;
         }
@@ -169,19 +174,19 @@ async fn watch(rig: &Rig, path: &str, wanted: &[(&'static str, &'static str)]) -
         }
         rig.pass(SAMPLE).await;
     }
-    let says: Vec<String> = shown.iter().map(|(k, s)| format!("{k}={s}")).collect();
+    let says: Vec<String> = last.iter().map(|(k, s)| format!("{k}={s}")).collect();
     assert!(
         seen.done(),
         "not within {until} s: activePath {path}, {wanted:?}: {seen:?}\nit says {says:?}"
     );
     // The last word stands: nothing went on from what was waited for.
     assert!(
-        shown.contains(&("activePath".to_owned(), path.to_owned())),
+        last.contains(&("activePath".to_owned(), path.to_owned())),
         "{says:?}"
     );
     for (kind, status) in wanted {
         let pair = ((*kind).to_owned(), (*status).to_owned());
-        assert!(shown.contains(&pair), "{says:?}");
+        assert!(last.contains(&pair), "{says:?}");
     }
     for (kind, n) in &seen.flips {
         // Split is a state of its own on the way over: each direction moves once.
@@ -207,7 +212,11 @@ fn case(
         rig.start_operator();
         rig.pass(Duration::from_mins(10)).await;
         steady(&rig).await;
-        assert_eq!(active(&rig).await, "ExpressRoute");
+        assert!(
+            says(&rig, "activePath", "ExpressRoute"),
+            "{:?}",
+            shown(&rig)
+        );
         rig.pass(Duration::from_secs_f64(phase)).await;
         break_it(&rig).await;
         let over = watch(&rig, during.0, during.1).await;
@@ -317,7 +326,9 @@ fn a_shut_session_is_seen_within_a_poll() {
 
 #[test]
 fn a_link_that_dies_silently_is_seen() {
-    for kind in ["vxc", "expressRoute"] {
+    // Between Microsoft's edge and the ExpressRoute gateway runs no session that the spec expects: no condition names it
+    // as down, but the path is lost all the same. The clouds take their hold timer, there is no BFD on it.
+    for (kind, during) in [("vxc", &LOST[..]), ("expressRoute", &LOST[1..])] {
         let cut = |up: bool| {
             async move |r: &Rig| {
                 let all = links(r, kind);
@@ -333,7 +344,7 @@ fn a_link_that_dies_silently_is_seen() {
         let (over, back) = case(
             &format!("{kind} cut"),
             3.0,
-            ("VPN", &LOST),
+            ("VPN", during),
             cut(false),
             cut(true),
         );
