@@ -196,6 +196,7 @@ async fn the_life_of_a_direct_connect_link() {
                 .into_iter()
                 .find(|v| v.id == vif)?;
             let up = vif_sessions(&v.peers)
+                .rows
                 .iter()
                 .any(|s| s.state == SessionState::Up);
             (up && v.state == VifState::Available && v.tags.contains_key("causeway.dev/owner"))
@@ -226,7 +227,7 @@ async fn the_life_of_a_direct_connect_link() {
                 .unwrap()
         })
         .await;
-    let table = causeway_model::routes::megaport::bgp_routes(&rows);
+    let table = causeway_model::routes::megaport::bgp_routes(&rows.rows);
     assert!(
         table.to(net("172.16.0.0/16")).any(|r| r.as_path == [64901]),
         "{table:?}"

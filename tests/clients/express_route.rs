@@ -291,7 +291,7 @@ async fn the_life_of_an_expressroute_link() {
         .start_circuit_routes(&circuit_id, PeeringPort::Primary)
         .await
         .unwrap();
-    let table = azure::circuit_routes(&done(&lab, &circuit_id, rows).await);
+    let table = azure::circuit_routes(&done(&lab, &circuit_id, rows).await.rows);
     assert!(table.not_understood.is_empty(), "{table:?}");
     assert!(
         table.to(net("172.29.0.0/16")).all(|r| r.as_path == [65515])
@@ -303,18 +303,20 @@ async fn the_life_of_an_expressroute_link() {
         .start_circuit_summary(&circuit_id, PeeringPort::Primary)
         .await
         .unwrap();
-    let (sessions, bad) = azure::circuit_sessions(&done(&lab, &circuit_id, rows).await);
-    assert!(bad.is_empty());
+    let sessions = azure::circuit_sessions(&done(&lab, &circuit_id, rows).await.rows);
+    assert!(sessions.not_understood.is_empty(), "{sessions:?}");
     assert!(
         sessions
+            .rows
             .iter()
             .any(|s| s.peer_asn == Some(64600) && s.state == SessionState::Up),
         "{sessions:?}"
     );
     let rows = lab.azure.start_bgp_peers(&gateway_id).await.unwrap();
-    let (sessions, _) = azure::gateway_sessions(&done(&lab, &gateway_id, rows).await);
+    let sessions = azure::gateway_sessions(&done(&lab, &gateway_id, rows).await.rows);
     assert!(
         sessions
+            .rows
             .iter()
             .filter(|s| s.peer_asn == Some(12076) && s.state == SessionState::Up)
             .count()
@@ -322,7 +324,7 @@ async fn the_life_of_an_expressroute_link() {
         "{sessions:?}"
     );
     let rows = lab.azure.start_learned_routes(&gateway_id).await.unwrap();
-    let table = azure::gateway_routes(&done(&lab, &gateway_id, rows).await);
+    let table = azure::gateway_routes(&done(&lab, &gateway_id, rows).await.rows);
     assert!(table.not_understood.is_empty(), "{table:?}");
     assert!(
         table
@@ -332,7 +334,7 @@ async fn the_life_of_an_expressroute_link() {
     );
     let nic = ResourceId::network_interface(sub, rg, "vm-nic");
     let rows = lab.azure.start_effective_routes(&nic).await.unwrap();
-    let table = azure::effective_routes(&done(&lab, &nic, rows).await);
+    let table = azure::effective_routes(&done(&lab, &nic, rows).await.rows);
     assert!(
         table.not_understood.is_empty() && table.has(net("172.29.0.0/16")),
         "{table:?}"
@@ -346,7 +348,7 @@ async fn the_life_of_an_expressroute_link() {
                 .unwrap()
         })
         .await;
-    let table = megaport::bgp_routes(&rows);
+    let table = megaport::bgp_routes(&rows.rows);
     assert!(
         table.not_understood.is_empty() && table.has(net("172.29.0.0/16")),
         "{table:?}"
@@ -360,7 +362,7 @@ async fn the_life_of_an_expressroute_link() {
                 .unwrap()
         })
         .await;
-    assert!(megaport::ip_routes(&rows).has(net("172.29.0.0/16")));
+    assert!(megaport::ip_routes(&rows.rows).has(net("172.29.0.0/16")));
     let peer = "169.254.101.218".parse().unwrap();
     let operation = lab
         .megaport
@@ -375,9 +377,9 @@ async fn the_life_of_an_expressroute_link() {
                 .unwrap()
         })
         .await;
-    assert!(!rows.is_empty());
+    assert!(!rows.rows.is_empty());
     let seen = lab.megaport.vxc(&vxc).await.unwrap().unwrap();
-    assert_eq!(seen.sessions()[0].state, SessionState::Up, "{seen:?}");
+    assert_eq!(seen.sessions().rows[0].state, SessionState::Up, "{seen:?}");
 
     // A session shut on the MCR's side, as the portal does it.
     let mut shut = order.interfaces.clone();
@@ -389,7 +391,7 @@ async fn the_life_of_an_expressroute_link() {
     lab.megaport.update_vxc(&vxc, &update).await.unwrap();
     lab.until("the shutdown", 0.2, async || {
         let v = lab.megaport.vxc(&vxc).await.unwrap().unwrap();
-        (v.sessions()[0].state == SessionState::AdministrativelyDown).then_some(())
+        (v.sessions().rows[0].state == SessionState::AdministrativelyDown).then_some(())
     })
     .await;
 

@@ -234,19 +234,20 @@ async fn the_life_of_a_vpn_pair() {
     let key = lab.azure.shared_key(&ipsecs[0]).await.unwrap().unwrap();
     assert_eq!(key.expose(), "psk_00_abcdefgh");
     let rows = lab.azure.start_bgp_peers(&gateway_id).await.unwrap();
-    let (sessions, bad) = azure::gateway_sessions(&done(&lab, &gateway_id, rows).await);
-    assert!(bad.is_empty());
+    let sessions = azure::gateway_sessions(&done(&lab, &gateway_id, rows).await.rows);
+    assert!(sessions.not_understood.is_empty(), "{sessions:?}");
     for i in 0..2 {
         let aws = std::net::IpAddr::V4(first_host(inside(i, 0)));
         assert!(
             sessions
+                .rows
                 .iter()
                 .any(|s| s.peer == aws && s.state == SessionState::Up),
             "{sessions:?}"
         );
     }
     let rows = lab.azure.start_learned_routes(&gateway_id).await.unwrap();
-    let table = azure::gateway_routes(&done(&lab, &gateway_id, rows).await);
+    let table = azure::gateway_routes(&done(&lab, &gateway_id, rows).await.rows);
     assert!(
         table
             .to(net("172.16.0.0/16"))
