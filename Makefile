@@ -44,8 +44,8 @@ controlplane: build ## Obtain kube-apiserver, etcd, kube-controller-manager, kub
 	@$(BIN)/controlplane
 
 .PHONY: generate
-generate: ## Rewrite generated files (CRDs, pages of docs); make test fails when they are stale
-	CAUSEWAY_REGENERATE=1 $(CARGO) test --workspace --locked --quiet -- is_current are_current
+generate: controlplane ## Rewrite generated files (CRDs, pages of docs); make test fails when they are stale
+	CAUSEWAY_REGENERATE=1 $(CARGO) test --workspace --locked --test crds --test bad_input -- are_current is_current a_sentence
 
 .PHONY: playground
 playground: controlplane ## Start control plane, sandbox and operator in the background (.playground)

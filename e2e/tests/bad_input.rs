@@ -433,7 +433,7 @@ async fn bad_input_gets_a_sentence_and_nothing_is_made() {
 fn page_is_current(rows: &[(&str, String, String)]) {
     let mut text = String::from(
         "# Bad input\n\nWhat each mistake in the lab's manifest gets, as the API server and the operator say it. Nothing is made in any cloud.\n\
-         Written by `CAUSEWAY_REGENERATE=1 cargo test --workspace --test bad_input`; every row is a test.\n\n\
+         Written by `make generate`; every row is a test.\n\n\
          | mistake | where it shows | message |\n|---|---|---|\n",
     );
     for (what, place, message) in rows {

@@ -53,7 +53,8 @@ fn judge<K: Managed>(
                 object,
                 EventType::Warning,
                 f.reason,
-                "Validate",
+                // Events with the same reason and action are counted, not shown: each rule is one of its own.
+                &format!("ValidateRule{}", f.rule),
                 &f.message,
             ),
             Severity::Error if rejection.is_none() => {

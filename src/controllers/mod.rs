@@ -15,9 +15,7 @@ pub mod secrets;
 pub mod status;
 
 use crate::health::LastPath;
-use causeway_api::children::KindPrefix;
-use causeway_api::common::Policy as ApiPolicy;
-use causeway_api::status::{AccountIDs, CommonStatus, ResolvedReference};
+use causeway_api::status::{AccountIDs, ResolvedReference};
 use causeway_api::{DirectConnectLink, ExpressRouteLink, HybridInterconnect, VpnPair};
 use causeway_model::desired::SecretHandle;
 use causeway_model::report::{self, HealthVerdicts, LinkState, Rejection};
@@ -83,7 +81,8 @@ pub struct Health {
 
 /// A kind that the engine reconciles.
 pub trait Managed:
-    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    causeway_api::Managed
+    + Resource<DynamicType = (), Scope = NamespaceResourceScope>
     + Clone
     + Debug
     + PartialEq
@@ -95,19 +94,9 @@ pub trait Managed:
 {
     const KIND: &'static str;
     const REPORT: report::Kind;
-    /// What stands before the object's name in the name of its RouteReport.
-    const REPORT_NAME: KindPrefix;
 
-    fn policy(&self) -> &ApiPolicy;
-    fn common(&self) -> Option<&CommonStatus>;
-    /// Replaces the common part of the status.
-    fn set_common(&mut self, common: CommonStatus);
-    /// Replaces the status by a report.
-    fn set_status(&mut self, common: CommonStatus, written: &status::Written<'_>);
-    /// What status remembers of the active path and of failovers; only an interconnect has them.
-    fn last_path(&self) -> LastPath {
-        LastPath::default()
-    }
+use crate::health::LastPath;
+use causeway_api::status::{AccountIDs, ResolvedReference};
     /// Names of the Secrets that the spec refers to.
     fn secrets(&self) -> Vec<String>;
     fn wake(wakes: &Wakes) -> &UnboundedSender<ObjectRef<Self>>;

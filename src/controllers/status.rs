@@ -214,7 +214,8 @@ pub async fn write<K: Managed>(
         common.references.clone_from(&prepared.references);
     }
     let mut next = (**object).clone();
-    next.set_status(common, w);
+    *next.common_mut() = common;
+    next.show(w);
     if next == **object {
         return Ok(());
     }
@@ -252,7 +253,7 @@ pub async fn write_records<K: Managed>(
     common.slots = slots(&old, graph, &w, |s| marks.token(s), &now);
     common.owner_id = Some(owner);
     let mut next = (**object).clone();
-    next.set_common(common);
+    *next.common_mut() = common;
     replace(api, next, ctx, key).await
 }
 

@@ -415,7 +415,7 @@ pub async fn judge<K: Managed>(
         match report::write(
             &**object,
             ctx,
-            &K::REPORT_NAME.report_name(&object.name_any()),
+            &K::PREFIX.report_name(&object.name_any()),
             status.clone(),
         )
         .await

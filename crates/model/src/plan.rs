@@ -382,8 +382,9 @@ impl Walk<'_> {
         });
         if let Some((lock, by)) = busy {
             let message = format!(
-                "{} waits: {by} is at work under the same lock ({lock})",
-                Self::describe(slot)
+                "{} waits: {by} is at work on {}, which takes one change at a time",
+                Self::describe(slot),
+                lock.describe()
             );
             self.block(slot, Why::Locked { lock, by }, message);
             self.look_within(self.input.timing.settling);

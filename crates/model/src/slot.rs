@@ -113,6 +113,20 @@ impl LockKey {
         Self::of("mcr", uid)
     }
 }
+impl LockKey {
+    /// What is locked, for people: the provider works on one thing at a time there.
+    pub fn describe(&self) -> String {
+        let (kind, id) = self.0.split_once(':').unwrap_or(("", &self.0));
+        let name = id.rsplit('/').next().unwrap_or(id);
+        match kind {
+            "vnet" => format!("virtual network {name}"),
+            "gateway" => format!("virtual network gateway {name}"),
+            "circuit" => format!("ExpressRoute circuit {name}"),
+            "mcr" => format!("Megaport Cloud Router {name}"),
+            _ => id.to_owned(),
+        }
+    }
+}
 impl fmt::Display for LockKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -135,7 +135,7 @@ pub(super) async fn act<K: Managed>(
                         &**object,
                         EventType::Normal,
                         past(action),
-                        action.verb(),
+                        &deed(action),
                         &note,
                     );
                 }
@@ -165,7 +165,7 @@ pub(super) async fn act<K: Managed>(
                         &**object,
                         EventType::Warning,
                         "CloudCallFailed",
-                        action.verb(),
+                        &deed(action),
                         &error.to_string(),
                     );
                 }
@@ -207,6 +207,18 @@ fn accepted(
             m.memo.acted = Some(now);
         }
     }
+}
+
+/// The Event's action: `CreateVxcPrimary`. Events with the same reason and action are counted, not shown, so each slot has
+/// one of its own.
+fn deed(action: &Action) -> String {
+    let words = action.slot().as_str().split('-');
+    words.fold(action.verb().to_owned(), |mut deed, word| {
+        let mut letters = word.chars();
+        deed.extend(letters.next().map(|c| c.to_ascii_uppercase()));
+        deed.push_str(letters.as_str());
+        deed
+    })
 }
 
 fn past(action: &Action) -> &'static str {

@@ -6,11 +6,11 @@ use crate::controllers::engine::ReconcileError;
 use crate::controllers::status::Written;
 use crate::controllers::{Managed, Prepared, Wakes};
 use crate::health;
+use causeway_api::Managed as _;
 use causeway_api::DirectConnectLink;
 use causeway_api::aws::DirectConnectType;
 use causeway_api::children::KindPrefix;
-use causeway_api::common::Policy;
-use causeway_api::status::{CommonStatus, ResolvedReference};
+use causeway_api::status::ResolvedReference;
 use causeway_model::desired::SecretHandle;
 use causeway_model::graph;
 use causeway_model::report::{self, Rejection};
@@ -31,20 +31,9 @@ const VIF_KEY: &str = "vif-auth-key";
 impl Managed for DirectConnectLink {
     const KIND: &'static str = "DirectConnectLink";
     const REPORT: report::Kind = report::Kind::DirectConnectLink;
-    const REPORT_NAME: KindPrefix = KindPrefix::Dx;
 
-    fn policy(&self) -> &Policy {
-        &self.spec.policy
-    }
-    fn common(&self) -> Option<&CommonStatus> {
-        self.status.as_ref().map(|s| &s.common)
-    }
-    fn set_common(&mut self, common: CommonStatus) {
-        self.status.get_or_insert_default().common = common;
-    }
-    fn set_status(&mut self, common: CommonStatus, w: &Written<'_>) {
+    fn show(&mut self, w: &Written<'_>) {
         let status = self.status.get_or_insert_default();
-        status.common = common;
         if let Some(h) = w.health {
             health::show_sessions(&mut status.bgp, h);
         }

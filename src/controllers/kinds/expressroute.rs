@@ -7,11 +7,9 @@ use crate::controllers::engine::ReconcileError;
 use crate::controllers::status::Written;
 use crate::controllers::{Managed, Prepared, Wakes};
 use crate::health;
+use causeway_api::Managed as _;
 use causeway_api::ExpressRouteLink;
 use causeway_api::azure::{ExportFilter, PortName, virtual_network_id};
-use causeway_api::children::KindPrefix;
-use causeway_api::common::Policy;
-use causeway_api::status::CommonStatus;
 use causeway_model::graph;
 use causeway_model::observe::Observed;
 use causeway_model::report::{self, Rejection};
@@ -28,20 +26,9 @@ use tokio::sync::mpsc::UnboundedSender;
 impl Managed for ExpressRouteLink {
     const KIND: &'static str = "ExpressRouteLink";
     const REPORT: report::Kind = report::Kind::ExpressRouteLink;
-    const REPORT_NAME: KindPrefix = KindPrefix::Er;
 
-    fn policy(&self) -> &Policy {
-        &self.spec.policy
-    }
-    fn common(&self) -> Option<&CommonStatus> {
-        self.status.as_ref().map(|s| &s.common)
-    }
-    fn set_common(&mut self, common: CommonStatus) {
-        self.status.get_or_insert_default().common = common;
-    }
-    fn set_status(&mut self, common: CommonStatus, w: &Written<'_>) {
+    fn show(&mut self, w: &Written<'_>) {
         let status = self.status.get_or_insert_default();
-        status.common = common;
         if let Some(h) = w.health {
             health::show_sessions(&mut status.bgp, h);
         }

@@ -7,10 +7,9 @@ use crate::controllers::engine::{ReconcileError, bounded};
 use crate::controllers::status::Written;
 use crate::controllers::{Managed, Prepared, Wakes};
 use crate::health::{self, LastPath};
+use causeway_api::Managed as _;
 use causeway_api::azure::virtual_network_id;
-use causeway_api::children::KindPrefix;
-use causeway_api::common::Policy;
-use causeway_api::status::{CommonStatus, SlotPhase};
+use causeway_api::status::SlotPhase;
 use causeway_api::{DirectConnectLink, ExpressRouteLink, HybridInterconnect, VpnPair};
 use causeway_model::graph;
 use causeway_model::observe::Seen;
@@ -34,20 +33,9 @@ const MANAGER: &str = "causeway/hybridinterconnect";
 impl Managed for HybridInterconnect {
     const KIND: &'static str = "HybridInterconnect";
     const REPORT: report::Kind = report::Kind::HybridInterconnect;
-    const REPORT_NAME: KindPrefix = KindPrefix::Hi;
 
-    fn policy(&self) -> &Policy {
-        &self.spec.policy
-    }
-    fn common(&self) -> Option<&CommonStatus> {
-        self.status.as_ref().map(|s| &s.common)
-    }
-    fn set_common(&mut self, common: CommonStatus) {
-        self.status.get_or_insert_default().common = common;
-    }
-    fn set_status(&mut self, common: CommonStatus, w: &Written<'_>) {
+    fn show(&mut self, w: &Written<'_>) {
         let status = self.status.get_or_insert_default();
-        status.common = common;
         if let Some(h) = w.health {
             health::show(status, h);
         }

@@ -8,11 +8,11 @@ use crate::controllers::marks::Marks;
 use crate::controllers::status::Written;
 use crate::controllers::{Managed, Prepared, Wakes};
 use crate::health;
+use causeway_api::Managed as _;
 use causeway_api::VpnPair;
 use causeway_api::azure::virtual_network_id;
 use causeway_api::children::KindPrefix;
-use causeway_api::common::Policy;
-use causeway_api::status::{CommonStatus, ResolvedReference};
+use causeway_api::status::ResolvedReference;
 use causeway_api::vpn::{IpsecProfile as ApiProfile, TunnelName};
 use causeway_model::desired::SecretHandle;
 use causeway_model::graph;
@@ -34,20 +34,9 @@ use tokio::sync::mpsc::UnboundedSender;
 impl Managed for VpnPair {
     const KIND: &'static str = "VpnPair";
     const REPORT: report::Kind = report::Kind::VpnPair;
-    const REPORT_NAME: KindPrefix = KindPrefix::Vpn;
 
-    fn policy(&self) -> &Policy {
-        &self.spec.policy
-    }
-    fn common(&self) -> Option<&CommonStatus> {
-        self.status.as_ref().map(|s| &s.common)
-    }
-    fn set_common(&mut self, common: CommonStatus) {
-        self.status.get_or_insert_default().common = common;
-    }
-    fn set_status(&mut self, common: CommonStatus, w: &Written<'_>) {
+    fn show(&mut self, w: &Written<'_>) {
         let status = self.status.get_or_insert_default();
-        status.common = common;
         if let Some(h) = w.health {
             health::show_vpn(status, h);
         }
