@@ -95,8 +95,12 @@ pub trait Managed:
     const KIND: &'static str;
     const REPORT: report::Kind;
 
-use crate::health::LastPath;
-use causeway_api::status::{AccountIDs, ResolvedReference};
+    /// Puts what only this kind's status shows of a report into it.
+    fn show(&mut self, written: &status::Written<'_>);
+    /// What status remembers of the active path and of failovers; only an interconnect has them.
+    fn last_path(&self) -> LastPath {
+        LastPath::default()
+    }
     /// Names of the Secrets that the spec refers to.
     fn secrets(&self) -> Vec<String>;
     fn wake(wakes: &Wakes) -> &UnboundedSender<ObjectRef<Self>>;
