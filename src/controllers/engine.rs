@@ -6,6 +6,7 @@ mod polls;
 
 use super::Managed;
 use super::context::Context;
+use super::facts;
 use super::locks::Holder;
 use super::memo::ObjectMemo;
 use super::observe::observe;
@@ -149,6 +150,10 @@ async fn adopt_object<K: Managed>(
     }
 }
 
+fn elapsed(since: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(since)).unwrap_or_default()
+}
+
 async fn step<K: Managed>(
     api: &Api<K>,
     object: &Arc<K>,
@@ -163,6 +168,19 @@ async fn step<K: Managed>(
     let prepared = K::prepare(object, ctx, key, now, deleting).await?;
     let prepared = match prepared {
         Ok(p) => p,
+        // Right after a start nothing was read yet: until the first polls have ended, or had their time, what the last
+        // process said of this generation stands.
+        Err(rejection)
+            if rejection.undecided
+                && !memo.decided
+                && facts::accepted_before(&**object)
+                && ctx.accounts.pace().stale_after()
+                    > elapsed(*memo.undecided_since.get_or_insert(now), now) =>
+        {
+            return Ok(Requeue::requeue(
+                ctx.accounts.pace().busy.max(Duration::from_millis(20)),
+            ));
+        }
         Err(rejection) => {
             return reject(
                 api, object, ctx, key, deleting, memo, &policy, &records, &rejection,
@@ -170,6 +188,7 @@ async fn step<K: Managed>(
             .await;
         }
     };
+    memo.decided = true;
     if !prepared.env.looked_at() {
         // A plan of what was never looked at would only say so; the first poll ends in a moment and wakes us.
         return Ok(Requeue::requeue(

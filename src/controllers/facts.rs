@@ -30,7 +30,7 @@ fn not_yet(message: String) -> Rejection {
 }
 
 /// Whether this generation was accepted before.
-fn accepted_before<K: Managed>(object: &K) -> bool {
+pub(super) fn accepted_before<K: Managed>(object: &K) -> bool {
     let generation = object.meta().generation;
     object.common().is_some_and(|c| {
         c.conditions.iter().any(|x| {

@@ -27,6 +27,10 @@ pub struct ObjectMemo {
     pub first_seen: Option<Timestamp>,
     /// This process put the finalizer on it: before that nobody ordered anything.
     pub born_here: bool,
+    /// This process could check the spec once.
+    pub decided: bool,
+    /// Since when it could not, until then.
+    pub undecided_since: Option<Timestamp>,
 }
 
 impl ObjectMemo {

@@ -319,7 +319,8 @@ pub async fn judge<K: Managed>(
         }
     });
     let made = is_made(plan) && !subject.links_missing;
-    if !m.begun && !made {
+    // What an earlier process judged was made once, whatever could be read of it since this one began.
+    if !m.begun && !made && m.resumed.bgp_established.is_none() {
         ctx.health.put(key, m);
         return nothing();
     }
