@@ -473,8 +473,20 @@ fn honest_route(row: &Value, fields: (&str, &str), r: &Route) -> bool {
     {
         return false;
     }
+    if path.is_empty() {
+        return true;
+    }
+    // Every word of the path but the origin letter at its end is an AS number of the route, and there are no others.
     let text = word(row, path);
-    path.is_empty() || text.contains('.') || r.as_path.iter().all(|a| text.contains(&a.to_string()))
+    let mut words: Vec<&str> = text
+        .split(|c: char| c.is_whitespace() || "-,{}()".contains(c))
+        .filter(|w| !w.is_empty())
+        .collect();
+    if matches!(words.last(), Some(&("?" | "i" | "e"))) {
+        words.pop();
+    }
+    words.len() == r.as_path.len()
+        && (text.contains('.') || r.as_path.iter().all(|a| text.contains(&a.to_string())))
 }
 
 #[test]
