@@ -15,8 +15,8 @@ use std::time::Duration;
 const SAMPLE: Duration = Duration::from_millis(100);
 /// One cheap poll (design §8).
 const POLL: f64 = 15.0;
-/// Reading one of the expensive tables: the provider's work of 8 s, and asking for the result a Retry-After later.
-const TABLE: f64 = 25.0;
+/// What a look every 100 ms may add, and the clouds' answers.
+const GRAIN: f64 = 1.0;
 const PATIENCE: Duration = Duration::from_hours(4);
 
 /// The lab, Ready for a while: made once for all cases.
@@ -188,9 +188,13 @@ async fn watch(rig: &Rig, path: &str, wanted: &[(&'static str, &'static str)]) -
         let pair = ((*kind).to_owned(), (*status).to_owned());
         assert!(last.contains(&pair), "{says:?}");
     }
+    let lost = seen.azure.lost + seen.aws.lost > 0;
     for (kind, n) in &seen.flips {
-        // Split is a state of its own on the way over: each direction moves once.
-        let most = if kind == "activePath" { 2 } else { 1 };
+        // Each direction moves at its own time, with Split in between; while packets are lost nothing is available, and
+        // then it is again. Those are two changes, and each is told once.
+        let twice =
+            kind == "activePath" || (lost && matches!(kind.as_str(), "Available" | "Ready"));
+        let most = if twice { 2 } else { 1 };
         assert!(*n <= most, "{kind} changed {n} times: {:?}", seen.flips);
     }
     seen
@@ -273,27 +277,32 @@ async fn portal(rig: &Rig, uid: &str, shutdown: bool) {
 
 const LOST: [(&str, &str); 2] = [("BGPEstablished", "False"), ("Redundant", "False")];
 
-/// The operator sees it one cheap poll after the clouds have settled, plus what one reading of a table takes.
+/// The operator sees it one cheap poll after the clouds have settled (issue 4).
 fn in_time(what: &str, seen: &Seen) {
+    let goal = seen.clouds() + POLL + GRAIN;
     let path = seen.path.unwrap();
-    let goal = seen.clouds() + POLL + TABLE;
     assert!(
         path <= goal,
         "{what}: activePath after {path:.1} s, goal {goal:.1} s: {seen:?}"
     );
-    // An explicit down counts at once.
+    // An explicit down counts at once; recovery needs three samples.
     for (kind, status, at) in &seen.conditions {
-        if *status == "False" {
-            let at = at.unwrap();
-            assert!(at <= goal, "{what}: {kind} after {at:.1} s: {seen:?}");
-        }
+        let (at, goal) = match *status {
+            "False" => (at.unwrap(), goal),
+            _ => (at.unwrap(), goal + 3.0 * POLL),
+        };
+        assert!(
+            at <= goal,
+            "{what}: {kind}={status} after {at:.1} s, goal {goal:.1} s: {seen:?}"
+        );
     }
 }
 
 #[test]
 fn a_shut_session_is_seen_within_a_poll() {
     let mut worst: (f64, f64) = (0.0, 0.0);
-    for phase in [0.0, 5.0, 10.0] {
+    // 9 and 13: the first tables are read just before Azure's fabric has changed, and again a poll later.
+    for phase in [0.0, 4.0, 9.0, 13.0] {
         let (over, back) = case(
             "BGP to AWS shut on the MCR",
             phase,
@@ -303,6 +312,11 @@ fn a_shut_session_is_seen_within_a_poll() {
         );
         in_time("over", &over);
         in_time("back", &back);
+        // The session's own state is a cheap signal: it needs nothing of the clouds but its flag.
+        for (kind, _, at) in &over.conditions {
+            let at = at.unwrap();
+            assert!(at <= POLL + GRAIN, "{kind} after {at:.1} s: {over:?}");
+        }
         // lab.md: 141 and 22 packets of ten a second.
         let (azure, aws) = (over.azure.seconds_lost(), over.aws.seconds_lost());
         assert!(
