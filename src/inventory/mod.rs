@@ -147,9 +147,20 @@ impl Parts {
 struct Wishes {
     /// Parts to read at once.
     now: AtomicU32,
-    /// Parts to read at the busy pace, and until when (milliseconds since the epoch).
-    busy: AtomicU32,
-    busy_until: AtomicI64,
+    /// Until when each part is to be read at the busy pace (milliseconds since the epoch), by its bit. Each has its own
+    /// end: while one gateway is made for half an hour, nobody asks for the lists of what was done in the first minute.
+    busy_until: [AtomicI64; 32],
+}
+
+impl Wishes {
+    /// Parts to read at the busy pace at this time.
+    fn busy(&self, now: i64) -> Parts {
+        self.busy_until
+            .iter()
+            .zip(0u32..)
+            .filter(|(until, _)| now < until.load(Ordering::Relaxed))
+            .fold(Parts::NONE, |all, (_, bit)| all.and(Parts::one(bit)))
+    }
 }
 
 /// A running poller of one account with snapshot type `S`.
@@ -192,13 +203,8 @@ impl<S: Clone + Default + Send + Sync + 'static> Poller<S> {
                 let mut last_round: Option<Instant> = None;
                 loop {
                     let round = last_round.is_none_or(|at| at.elapsed() >= pace.calm);
-                    let busy =
-                        clock.now().as_millisecond() < wishes.busy_until.load(Ordering::Relaxed);
-                    if !busy {
-                        wishes.busy.store(0, Ordering::Relaxed);
-                    }
-                    let asked = Parts(wishes.now.swap(0, Ordering::Relaxed))
-                        .and(Parts(wishes.busy.load(Ordering::Relaxed)));
+                    let busy = wishes.busy(clock.now().as_millisecond());
+                    let asked = Parts(wishes.now.swap(0, Ordering::Relaxed)).and(busy);
                     let parts = if round { Parts::ALL } else { asked };
                     if round {
                         last_round = Some(Instant::now());
@@ -219,7 +225,7 @@ impl<S: Clone + Default + Send + Sync + 'static> Poller<S> {
                     }
                     let until_round = last_round
                         .map_or(Duration::ZERO, |at| pace.calm.saturating_sub(at.elapsed()));
-                    let pause = if busy {
+                    let pause = if busy != Parts::NONE {
                         pace.busy.min(until_round)
                     } else {
                         until_round
@@ -258,8 +264,13 @@ impl<S: Clone + Default + Send + Sync + 'static> Poller<S> {
         }
         let now = self.clock.now().as_millisecond();
         let until = now + i64::try_from(d.as_millis()).unwrap_or(i64::MAX / 2);
-        self.wishes.busy.fetch_or(parts.0, Ordering::Relaxed);
-        if self.wishes.busy_until.fetch_max(until, Ordering::Relaxed) < now {
+        let mut news = false;
+        for (slot, bit) in self.wishes.busy_until.iter().zip(0u32..) {
+            if parts.has(Parts::one(bit)) {
+                news |= slot.fetch_max(until, Ordering::Relaxed) < now;
+            }
+        }
+        if news {
             self.kick.notify_one();
         }
     }
@@ -286,4 +297,48 @@ pub type WakeSender<K> = mpsc::UnboundedSender<kube::runtime::reflector::ObjectR
 /// Carries out a read only when it is wanted.
 async fn when<T>(wanted: bool, read: impl Future<Output = T>) -> Option<T> {
     if wanted { Some(read.await) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // a failed assumption is a failed test
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn at_the_busy_pace_only_what_somebody_still_waits_for_is_read() {
+        let clock = Clock::driven(Timestamp::UNIX_EPOCH);
+        let reads: Arc<Mutex<Vec<Parts>>> = Arc::default();
+        let poller = Poller::<()>::start(Pace::scaled(1.0), clock, {
+            let reads = reads.clone();
+            move |_, parts| {
+                reads.lock().unwrap().push(parts);
+                async { ((), false) }
+            }
+        });
+        let (a, b) = (Parts::one(1), Parts::one(4));
+        let minute = Duration::from_mins(1);
+        poller.busy_for(minute, a);
+        let between_rounds = || -> Vec<Parts> {
+            let mut reads = reads.lock().unwrap();
+            let all = std::mem::take(&mut *reads);
+            all.into_iter().filter(|p| *p != Parts::ALL).collect()
+        };
+        let mut seen = Vec::new();
+        for _ in 0..4 {
+            poller.busy_for(minute, b);
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            seen.push(between_rounds());
+        }
+        assert!(seen[0].contains(&a.and(b)), "{seen:?}");
+        assert!(!seen[3].is_empty(), "b is still waited for: {seen:?}");
+        assert!(
+            seen[3].iter().all(|p| *p == b),
+            "nobody waits for a any more: {seen:?}"
+        );
+        tokio::time::sleep(minute).await;
+        between_rounds();
+        tokio::time::sleep(minute).await;
+        assert_eq!(between_rounds(), [], "nobody waits for anything");
+    }
 }
