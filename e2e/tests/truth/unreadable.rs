@@ -169,3 +169,45 @@ fn a_known_failure_stays_shown_while_a_provider_can_not_be_read() {
     }
     println!("unreadable while failed over: {cases} cases of provider and effect");
 }
+
+#[test]
+fn what_fails_while_a_provider_can_not_be_read_is_no_true_for_long() {
+    let snapshot = lab();
+    let (_, fault) = faults().swap_remove(0);
+    let mut cases = 0;
+    for (provider, word) in PROVIDERS {
+        simulate(async || {
+            let mut rig = Rig::from_snapshot(snapshot);
+            rig.start_operator();
+            until_all_true(&rig).await;
+            let mut fault = fault.clone();
+            fault.matches.provider = Some(provider);
+            fault.matches.principal = Some("causeway".to_owned());
+            let id = rig.sandbox.add_fault(fault);
+            rig.pass(Duration::from_mins(10)).await;
+            shut(&rig, true);
+            // The clouds converge, three samples, and the readings that were fresh grow old.
+            rig.pass(Duration::from_mins(4)).await;
+            for _ in 0..60 {
+                let lab = interconnect(&rig).await;
+                let wrong = honest(
+                    &lab,
+                    &["BGPEstablished", "RoutesAsExpected", "Redundant"],
+                    "VPN",
+                );
+                wrong.map_err(|why| format!("{word}: {why}")).unwrap();
+                // The other end of the session says it.
+                assert_eq!(said(&lab, "BGPEstablished").0, "False", "{word}");
+                rig.pass(LOOK).await;
+            }
+            rig.sandbox.remove_fault(&id);
+            rig.until("the truth", Duration::from_mins(20), async |r| {
+                active(r).await == "VPN" && condition(r, "Available").await.0 == "True"
+            })
+            .await;
+            rig.stop_operator().await;
+        });
+        cases += 1;
+    }
+    println!("a failure during an outage of telemetry: {cases} providers, never a wrong True");
+}
