@@ -252,7 +252,14 @@ pub(super) fn status<K: Managed>(
         .filter(|v| v.state == Readability::Readable)
         .count();
     let routes: usize = status.vantages.iter().map(|v| v.routes.len()).sum();
+    let unreadable: Vec<&str> = status
+        .vantages
+        .iter()
+        .filter(|v| v.state != Readability::Readable)
+        .map(|v| v.name.as_str())
+        .collect();
     status.summary = Some(ReportSummary {
+        unreadable: (!unreadable.is_empty()).then(|| cut(&unreadable.join(", "), 512)),
         vantages: format!("{readable}/{}", status.vantages.len()),
         routes: i64::try_from(routes).unwrap_or(i64::MAX),
         sessions: format!("{}/{}", judged.sessions_up, judged.sessions_expected),

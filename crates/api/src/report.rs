@@ -220,6 +220,13 @@ pub struct Vantage {
         description = "Expected BGP sessions up / all expected"
     ),
     printcolumn(
+        name = "Unreadable",
+        type_ = "string",
+        json_path = ".status.summary.unreadable",
+        description = "Vantages that could not be read",
+        priority = 1
+    ),
+    printcolumn(
         name = "Updated",
         type_ = "date",
         json_path = ".status.updatedAt",
@@ -260,6 +267,10 @@ pub struct ReportSummary {
     /// Expected BGP sessions up / all expected, over all vantages.
     #[schemars(length(max = 32))]
     pub sessions: String,
+    /// Names of the vantages that could not be read; each says why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub unreadable: Option<String>,
 }
 
 /// What each vantage shows.

@@ -121,6 +121,11 @@ fn case(
             "{name}: the report shows no unreadable vantage of {word}"
         );
 
+        // `kubectl get routereports -o wide` names them.
+        let wide = report["status"]["summary"]["unreadable"].as_str().unwrap();
+        let first = vantages.iter().find(unreadable).unwrap()["name"].as_str();
+        assert!(wide.contains(first.unwrap()), "{name}: {wide}");
+
         rig.sandbox.remove_fault(&id);
         let back = rig
             .until("recovery by itself", Duration::from_mins(20), at_rest)
