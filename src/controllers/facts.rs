@@ -242,8 +242,8 @@ fn products_read(megaport: &MegaportEnv) -> Result<(), Rejection> {
     }
 }
 
-fn circuit(field: &str, source: &Source<causeway_model::spec::ManagedCircuit>) -> Option<Circuit> {
-    let Source::Managed(c) = source else {
+fn circuit(field: &str, model: &ExpressRoute) -> Option<Circuit> {
+    let Source::Managed(c) = &model.circuit else {
         return None;
     };
     Some(Circuit {
@@ -251,7 +251,22 @@ fn circuit(field: &str, source: &Source<causeway_model::spec::ManagedCircuit>) -
         provider: c.service_provider.clone(),
         peering_location: c.peering_location.clone(),
         bandwidth_mbps: c.bandwidth_mbps,
+        router_asns: model
+            .ports
+            .iter()
+            .filter(|p| p.router_asn != 0)
+            .map(|p| (p.router_describe.clone(), p.router_asn))
+            .collect(),
     })
+}
+
+/// The ASN of an interconnect's router: as it will be ordered, or as Megaport shows it.
+fn asn_of(model: &Interconnect, env: &Env, router: &str) -> Option<u32> {
+    let entry = model.routers.iter().find(|r| r.name == router)?;
+    match &entry.source {
+        Source::Managed(m) => Some(m.asn),
+        Source::Referenced { id, .. } => env.megaport.as_ref()?.snapshot.mcr(id.as_deref()?)?.asn,
+    }
 }
 
 /// A circuit's catalogue entries, its network and its prefixes.
@@ -268,9 +283,7 @@ pub async fn express_route(
         return Ok(None);
     }
     let mut topology = Topology {
-        circuits: circuit("spec.circuit", &model.circuit)
-            .into_iter()
-            .collect(),
+        circuits: circuit("spec.circuit", model).into_iter().collect(),
         makes_gateways: matches!(model.gateway, Source::Managed(_)),
         link_prefixes: vec![
             (
@@ -405,6 +418,16 @@ pub async fn interconnect(
             provider: e.circuit.service_provider_name.clone(),
             peering_location: e.circuit.peering_location.clone(),
             bandwidth_mbps: u32::try_from(e.circuit.bandwidth_mbps).unwrap_or_default(),
+            router_asns: e
+                .ports
+                .iter()
+                .filter_map(|p| {
+                    Some((
+                        format!("router {}", p.router),
+                        asn_of(model, env, &p.router)?,
+                    ))
+                })
+                .collect(),
         });
         for (name, text) in [
             ("primaryPrefix", &e.peering.primary_prefix),

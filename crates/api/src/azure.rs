@@ -349,8 +349,8 @@ pub struct PortBgp {
     #[serde(default)]
     #[schemars(range(min = 0, max = 10))]
     pub as_path_prepend: i64,
-    /// Auto (default): routes from ASN 12076 never cross from one port of a circuit to the other on the same router. None:
-    /// no filter. Can be changed at any time.
+    /// Auto (default): routes from ASN 12076 never cross between the ports of an interconnect's circuits on the same
+    /// router. None: no filter. Can be changed at any time.
     #[serde(default)]
     pub export_filter: ExportFilter,
 }
@@ -358,7 +358,7 @@ pub struct PortBgp {
 /// Whether Microsoft's own routes are kept from crossing between two ports of one router.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum ExportFilter {
-    /// Filtered where both ports of a circuit end on one router.
+    /// Filtered where several ports, of one circuit or of several of an interconnect, end on one router.
     #[default]
     Auto,
     /// Never filtered.

@@ -64,6 +64,7 @@ pub fn express_route() -> ExpressRoute {
             term_months: 1,
             bgp: BGP,
             export_filter: true,
+            other_edges: Vec::new(),
         }],
         gateway: Source::Referenced {
             id: Some("/gateways/ergw".to_owned()),

@@ -80,6 +80,8 @@ pub struct Circuit {
     pub provider: String,
     pub peering_location: String,
     pub bandwidth_mbps: u32,
+    /// ASNs of the routers that its ports end on, as far as they are known, with the routers' names.
+    pub router_asns: Vec<(String, u32)>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -133,6 +135,7 @@ pub fn check(t: &Topology, f: &Facts) -> Vec<Finding> {
     out.extend(routers(t, f));
     out.extend(route_tables(t, f));
     out.extend(vpn_capacity(t));
+    out.extend(one_peer_asn(t));
     out.sort_by_key(|x| (x.severity == Severity::Warning, x.rule));
     out
 }
@@ -402,4 +405,24 @@ fn vpn_capacity(t: &Topology) -> Vec<Finding> {
             t.vpn_tunnels
         ),
     }]
+}
+
+/// Rule 15: both ports of a circuit end on routers of one ASN: its private peering has one `peerASN` for both (azure.md
+/// §2.4), and the session of the port with another one would never come up.
+fn one_peer_asn(t: &Topology) -> Vec<Finding> {
+    let mut out = Vec::new();
+    for c in &t.circuits {
+        let Some((first, asn)) = c.router_asns.first() else {
+            continue;
+        };
+        if let Some((other, different)) = c.router_asns.iter().find(|(_, a)| a != asn) {
+            let ports = c.field.rsplit_once('.').map_or("spec", |(p, _)| p);
+            out.push(error(
+                15,
+                INVALID,
+                format!("{ports}.ports: {first} has ASN {asn} and {other} has ASN {different}, but the private peering of a circuit has one ASN for both ports: give both routers the same asn"),
+            ));
+        }
+    }
+    out
 }

@@ -170,6 +170,19 @@ pub struct Port {
     pub bgp: BgpOptions,
     /// Keep 12076 from crossing to other ExpressRoute ports on the same router (design §3).
     pub export_filter: bool,
+    /// Microsoft's addresses on ports of other circuits that the same interconnect has on this router.
+    pub other_edges: Vec<Ipv4Addr>,
+}
+
+impl Port {
+    /// Whether both end on one router, whatever the references to it are called.
+    pub fn shares_router(&self, other: &Self) -> bool {
+        match (&self.router_uid, &other.router_uid) {
+            (Some(a), Some(b)) => a == b,
+            // Not ordered yet: one name is one router.
+            _ => self.router_describe == other.router_describe,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]

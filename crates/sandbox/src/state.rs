@@ -105,6 +105,16 @@ impl State {
         self.queue.keys().next().map(|(at, _)| *at)
     }
 
+    /// When the network will change by itself next, as far as it is known now: a timer that runs out, a message that is
+    /// on its way, a table that is being programmed. `None`: it has converged. The rekeys of healthy tunnels, and what the
+    /// providers' own operations will change, do not count.
+    pub fn next_network_change(&self) -> Option<SimTime> {
+        self.queue
+            .iter()
+            .find(|((at, _), e)| matches!(e, Event::Net(e) if net::is_due(self, *at, e)))
+            .map(|((at, _), _)| *at)
+    }
+
     /// Processes everything due up to `now`, in order, with `self.now` at each event's own time.
     pub fn advance_to(&mut self, now: SimTime) {
         while let Some((&key, _)) = self.queue.first_key_value() {

@@ -7,19 +7,21 @@ use crate::controllers::engine::ReconcileError;
 use crate::controllers::status::Written;
 use crate::controllers::{Managed, Prepared, Wakes};
 use crate::health;
-use causeway_api::ExpressRouteLink;
 use causeway_api::Managed as _;
 use causeway_api::azure::{ExportFilter, PortName, virtual_network_id};
+use causeway_api::{ExpressRouteLink, HybridInterconnect};
 use causeway_model::graph;
 use causeway_model::observe::Observed;
 use causeway_model::report::{self, Rejection};
 use causeway_model::slot::SlotId;
 use causeway_model::spec::{
     ErConnection, ExpressRoute, ManagedCircuit, ManagedGateway, Peering, PeeringPort, Port, Source,
+    second_host,
 };
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -249,6 +251,13 @@ async fn prepare(
         };
         let own = format!("router-{}", port.lower());
         let router = common::router(lookup, &megaport, &p.router_ref, &field, &own)?;
+        let other_edges = match &p.router_ref.hybrid_interconnect {
+            Some(r) => lookup
+                .parent(&r.name, &field)?
+                .map(|hi| other_edges(&hi, &name, &r.router))
+                .unwrap_or_default(),
+            None => Vec::new(),
+        };
         let s = &p.settings;
         ports.push(Port {
             port,
@@ -263,6 +272,7 @@ async fn prepare(
             term_months: small(s.term_months),
             bgp: common::bgp(s.bgp.bfd, s.bgp.shutdown, s.bgp.as_path_prepend, 0),
             export_filter: s.bgp.export_filter == ExportFilter::Auto,
+            other_edges,
         });
     }
     let auth_key = spec
@@ -347,4 +357,27 @@ async fn prepare(
         other_path_proven: None,
         health,
     })
+}
+
+/// Microsoft's addresses on the ports that other circuits of the same interconnect have on this router, as its spec has
+/// them: also those that are not made yet, so that no order has to be changed afterwards.
+fn other_edges(hi: &HybridInterconnect, own: &str, router: &str) -> Vec<Ipv4Addr> {
+    let parent = hi.name_any();
+    let mut out: Vec<Ipv4Addr> = hi
+        .spec
+        .express_routes
+        .iter()
+        .filter(|e| e.link_name(&parent) != own)
+        .flat_map(|e| e.ports.iter().map(move |p| (e, p)))
+        .filter(|(_, p)| p.router == router)
+        .filter_map(|(e, p)| {
+            let net = match p.name {
+                PortName::Primary => &e.peering.primary_prefix,
+                PortName::Secondary => &e.peering.secondary_prefix,
+            };
+            net.parse().ok().map(second_host)
+        })
+        .collect();
+    out.sort_unstable();
+    out
 }

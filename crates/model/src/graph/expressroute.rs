@@ -22,18 +22,20 @@ fn session(spec: &ExpressRoute, port: &Port) -> McrSession {
         PeeringPort::Primary => spec.peering.primary,
         PeeringPort::Secondary => spec.peering.secondary,
     };
-    // Microsoft's edge does not drop 12076 from another port: without this filter both ports of one circuit on one
-    // router re-announce each other's routes (lab.md, design §3).
-    let others = spec.ports.iter().filter(|o| {
-        o.port != port.port
-            && o.router_uid == port.router_uid
-            && o.router_describe == port.router_describe
-    });
-    let deny_export_to = if port.export_filter {
-        others.map(|o| msee(spec, o.port)).collect()
+    // Microsoft's edge does not drop 12076 from another port: without this filter the ports on one router, of one circuit
+    // or of several, re-announce each other's routes (lab.md, design §3).
+    let others = spec
+        .ports
+        .iter()
+        .filter(|o| o.port != port.port && o.shares_router(port))
+        .map(|o| msee(spec, o.port));
+    let mut deny_export_to: Vec<Ipv4Addr> = if port.export_filter {
+        others.chain(port.other_edges.iter().copied()).collect()
     } else {
         Vec::new()
     };
+    deny_export_to.sort_unstable();
+    deny_export_to.dedup();
     McrSession {
         local: first_host(net),
         peer: second_host(net),

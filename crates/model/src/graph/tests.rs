@@ -117,6 +117,19 @@ fn two_ports_on_one_router_do_not_exchange_microsoft_s_routes() {
         session.deny_export_to,
         ["169.254.101.222".parse::<std::net::Ipv4Addr>().unwrap()]
     );
+    // One router under two names is one router; another circuit's port on it counts like the second one.
+    spec.ports[1].router_describe = "router b".to_owned();
+    spec.ports[0].other_edges = vec!["169.254.102.218".parse().unwrap()];
+    let g = crate::graph::expressroute::graph(&spec, &[]);
+    let crate::desired::Desired::VxcAzure { session, .. } = &g.get("vxc-primary").unwrap().desired
+    else {
+        unreachable!()
+    };
+    assert_eq!(
+        crate::desired::address_list(&session.deny_export_to),
+        "169.254.101.222,169.254.102.218"
+    );
+    spec.ports[0].other_edges.clear();
     spec.ports[1].router_uid = Some("mcr-2".to_owned());
     let g = crate::graph::expressroute::graph(&spec, &[]);
     let crate::desired::Desired::VxcAzure { session, .. } = &g.get("vxc-primary").unwrap().desired

@@ -17,6 +17,7 @@ fn topology() -> Topology {
             provider: "Megaport".to_owned(),
             peering_location: "Washington DC2".to_owned(),
             bandwidth_mbps: 50,
+            router_asns: vec![("router a".to_owned(), 64600)],
         }],
         routers: vec![Router {
             field: "spec.megaport.routers[a]".to_owned(),
@@ -179,6 +180,20 @@ fn every_rule_says_field_value_and_remedy() {
             12,
             |t, _| t.circuits[0].bandwidth_mbps = 100_000,
             &["1300 Mbps", "100000 Mbps"],
+        ),
+        (
+            15,
+            |t, _| {
+                t.circuits[0]
+                    .router_asns
+                    .push(("router b".to_owned(), 64601));
+            },
+            &[
+                "spec.expressRoutes[main].ports",
+                "router b",
+                "64601",
+                "same asn",
+            ],
         ),
     ];
     for (rule, breakit, words) in cases {

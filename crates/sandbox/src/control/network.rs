@@ -4,6 +4,8 @@ use super::Refusal;
 use crate::net::control::{self as net, Branch, PartRow, SessionRow};
 use crate::net::table::SessionState;
 use crate::sandbox::Sandbox;
+use crate::state::State;
+use crate::time::SimTime;
 use serde::Serialize;
 use std::net::Ipv4Addr;
 
@@ -87,6 +89,11 @@ impl Sandbox {
     /// Silences a node, or brings it back.
     pub fn node(&self, id: &str, up: bool) -> Result<(), Refusal> {
         Ok(self.change(|s| net::node(s, id, up))?)
+    }
+
+    /// When the network will change by itself next; `None` once it has converged.
+    pub fn next_network_change(&self) -> Option<SimTime> {
+        self.read(State::next_network_change)
     }
 
     /// Follows the tables as they are now from one host of the world to another.

@@ -264,7 +264,10 @@ impl Builder<'_> {
                     NodeKind::Mcr { uid } => uid,
                     NodeKind::Dxgw { id } | NodeKind::Vgw { id } => id,
                 };
-                if n.name == extra.speaker || id.eq_ignore_ascii_case(&extra.speaker) {
+                let meant = n.name == extra.speaker
+                    || id.eq_ignore_ascii_case(&extra.speaker)
+                    || n.kind.word() == extra.speaker;
+                if meant {
                     n.local.push(LocalRoute {
                         prefix: extra.prefix,
                         as_path: extra.as_path.clone(),

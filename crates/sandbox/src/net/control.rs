@@ -5,7 +5,7 @@ use super::answers::session_state;
 use super::engine::run;
 use super::look::{Cond, Look};
 use super::table::SessionState;
-use super::topology::{End, NodeKind, SessionKind};
+use super::topology::{End, SessionKind};
 use crate::state::State;
 use crate::time::SimTime;
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,8 @@ pub struct PartRow {
     pub id: String,
     /// `vxc`, `expressRoute`, `ipsec`; `msee`, `expressRouteGateway`, `vpnGateway`, `mcr`, `dxgw`, `vgw`.
     pub kind: String,
+    /// The product behind a link: a VXC's UID, a VPN connection's ID.
+    pub object: Option<String>,
     pub up: bool,
     /// Why a tunnel over it does not come up, though the link itself is fine.
     pub reason: Option<String>,
@@ -141,6 +143,11 @@ pub fn links(state: &State) -> Vec<PartRow> {
         .map(|l| PartRow {
             id: l.name.clone(),
             kind: l.kind.clone(),
+            object: l
+                .key
+                .strip_prefix("vxc:")
+                .or_else(|| l.key.strip_prefix("tunnel:")?.split(':').next())
+                .map(str::to_owned),
             up: !net.down_links.contains(&l.key),
             reason: tunnel_reason(state, &l.key),
         })
@@ -158,15 +165,8 @@ pub fn nodes(state: &State) -> Vec<PartRow> {
         .values()
         .map(|n| PartRow {
             id: n.name.clone(),
-            kind: match n.kind {
-                NodeKind::Msee { .. } => "msee",
-                NodeKind::ErGateway { .. } => "expressRouteGateway",
-                NodeKind::VpnGateway { .. } => "vpnGateway",
-                NodeKind::Mcr { .. } => "mcr",
-                NodeKind::Dxgw { .. } => "dxgw",
-                NodeKind::Vgw { .. } => "vgw",
-            }
-            .to_owned(),
+            kind: n.kind.word().to_owned(),
+            object: None,
             up: !net.down_nodes.contains(&n.key),
             reason: None,
         })

@@ -29,8 +29,8 @@ pub struct SessionNow {
     pub established_at: SimTime,
     /// Unique to this establishment: messages of an earlier life are dropped.
     pub epoch: u64,
-    pending_up: Option<SimTime>,
-    pending_down: [Option<SimTime>; 2],
+    pub(super) pending_up: Option<SimTime>,
+    pub(super) pending_down: [Option<SimTime>; 2],
     pub blocked_until: Option<SimTime>,
     pub rib_in: [Table; 2],
     pub rib_out: [Table; 2],
@@ -68,8 +68,8 @@ pub struct TunnelNow {
     pub fingerprint: u64,
     /// A rekey failed: it stays down until its configuration changes (lab.md).
     pub dead: bool,
-    pending_up: Option<SimTime>,
-    pending_down: [Option<SimTime>; 2],
+    pub(super) pending_up: Option<SimTime>,
+    pub(super) pending_down: [Option<SimTime>; 2],
     rekey_at: Option<SimTime>,
 }
 

@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 mod answers;
 mod build;
 pub mod control;
+mod due;
 mod edges;
 mod engine;
 mod fib;
@@ -43,6 +44,7 @@ pub use answers::{
     vif_bgp_up, vif_routes,
 };
 pub use control::*;
+pub use due::is_due;
 use view::View;
 
 /// What will happen in the network.

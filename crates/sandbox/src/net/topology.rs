@@ -43,6 +43,20 @@ pub enum NodeKind {
     },
 }
 
+impl NodeKind {
+    /// What `GET /nodes` calls it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Msee { .. } => "msee",
+            Self::ErGateway { .. } => "expressRouteGateway",
+            Self::VpnGateway { .. } => "vpnGateway",
+            Self::Mcr { .. } => "mcr",
+            Self::Dxgw { .. } => "dxgw",
+            Self::Vgw { .. } => "vgw",
+        }
+    }
+}
+
 /// A prefix that a speaker originates.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LocalRoute {

@@ -11,7 +11,8 @@ use std::net::Ipv4Addr;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ExtraRoute {
-    /// Name of the speaker (as `GET /sessions` lists it) or the provider's ID of the gateway or router behind it.
+    /// Name of the speaker (as `GET /nodes` lists it), the provider's ID of the gateway or router behind it, or a kind
+    /// of speaker (`mcr`, `vgw`, …): then every one of that kind. IDs are known only once the objects exist.
     pub speaker: String,
     pub prefix: Ipv4Net,
     /// AS path behind the speaker, nearest first; its own ASN is added on export.
