@@ -11,6 +11,9 @@
 
 pub mod apiserver;
 pub mod rig;
+pub mod sweep;
+pub mod truth;
 pub mod wire;
+pub mod worlds;
 
 pub use rig::{Case, Rig, Snapshot, simulate};
