@@ -170,8 +170,8 @@ struct Watch<'a> {
     objects: BTreeMap<String, Value>,
     /// What carried the traffic of each interconnect since the case began.
     truths: BTreeMap<String, Vec<&'static str>>,
-    /// Statuses of each condition since the case began.
-    history: BTreeMap<String, Vec<String>>,
+    /// Statuses of each condition since the case began, with reason and message.
+    history: BTreeMap<String, Vec<(String, String)>>,
     /// What each path would be worth alone; good until something changes.
     imagined: Option<BTreeMap<(String, String), Truth>>,
     wrong: Vec<String>,
@@ -230,7 +230,7 @@ impl<'a> Watch<'a> {
         self.history = self
             .conditions()
             .into_iter()
-            .map(|(c, status)| (c, vec![status]))
+            .map(|(c, status)| (c, vec![(status, "before".to_owned())]))
             .collect();
         self.imagined = None;
         self.wrong.clear();
@@ -289,10 +289,26 @@ impl<'a> Watch<'a> {
         if !changed {
             return;
         }
-        for (condition, status) in self.conditions() {
-            let all = self.history.entry(condition).or_default();
-            if all.last() != Some(&status) {
-                all.push(status);
+        for (object, value) in &self.objects {
+            for c in value["status"]["conditions"]
+                .as_array()
+                .into_iter()
+                .flatten()
+            {
+                let text = |f: &str| c[f].as_str().unwrap_or_default().to_owned();
+                let all = self
+                    .history
+                    .entry(format!("{object} {}", text("type")))
+                    .or_default();
+                if all.last().map(|(status, _)| status.as_str()) != c["status"].as_str() {
+                    let words = format!(
+                        "{} {}: {}",
+                        self.rig.now().rfc3339(),
+                        text("reason"),
+                        text("message")
+                    );
+                    all.push((text("status"), words));
+                }
             }
         }
         for scope in self.scopes {
@@ -516,9 +532,13 @@ impl<'a> Watch<'a> {
                 _ => changes,
             };
             if flips > allowed {
+                let steps: Vec<String> = all
+                    .iter()
+                    .map(|(status, words)| format!("{status} ({words})"))
+                    .collect();
                 wrong.push(format!(
-                    "{condition} went {} with {allowed} real changes",
-                    all.join(" > ")
+                    "{condition} changed {flips} times with {allowed} real changes: {}",
+                    steps.join(" > ")
                 ));
             }
         }

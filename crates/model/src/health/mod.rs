@@ -156,8 +156,8 @@ pub fn judge(picture: &Picture, memory: &mut Memory, clock: &Clock) -> Judgement
         .then(|| memory.move_to(paths::active(&found), clock))
         .flatten();
     let (routes_seen, routes_expected) = contract::count(picture);
-    let mut trouble = false;
-    let mut pending = false;
+    let mut trouble = memory.waits();
+    let mut pending = memory.waits();
     let mut settle = |raw: Option<Raw>, steady: &mut Steady| {
         let raw = raw?;
         trouble |= raw.waiting || raw.soft || raw.verdict.truth != Truth::True;

@@ -186,6 +186,8 @@ pub struct Memory {
     active: Option<Active>,
     lost: u8,
     lost_at: Option<Timestamp>,
+    #[serde(default)]
+    split_at: Option<Timestamp>,
     out_since: Option<Timestamp>,
     /// Sessions that were up at the last judgement, by link and peer.
     #[serde(default)]
@@ -228,6 +230,11 @@ impl Memory {
         self.up = up;
     }
 
+    /// Another look will tell whether the path is split.
+    pub(crate) fn waits(&self) -> bool {
+        self.split_at.is_some()
+    }
+
     /// Takes what was found, and answers what to show. A definite path counts at once; not knowing takes three samples.
     pub(crate) fn move_to(&mut self, found: Found, clock: &Clock) -> Option<Active> {
         let Some(next) = found.active else {
@@ -248,6 +255,15 @@ impl Memory {
         };
         self.lost = 0;
         self.lost_at = None;
+        // The two directions are read at different times, and in between a failover looks like two paths at once: Split is
+        // what is still so after three samples.
+        if next == Active::Split && self.active.is_some_and(|a| a != Active::Split) {
+            let since = *self.split_at.get_or_insert(clock.now);
+            if clock.since(since) * 5 < clock.poll * 4 * u32::from(SAMPLES - 1) {
+                return self.active;
+            }
+        }
+        self.split_at = None;
         let Some(last) = self.active.replace(next) else {
             if next == Active::None {
                 self.out_since = Some(clock.now);

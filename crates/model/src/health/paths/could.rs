@@ -8,7 +8,7 @@ use super::can::{Can, all_of, any_of, ask, ask_table};
 use super::{Carrier, Infer, PathView, best_covering, v4};
 use crate::graph::expressroute::MSEE_ASN;
 use crate::routes::aws::TunnelHealth;
-use crate::routes::{Learned, NextHop, Route};
+use crate::routes::{Learned, NextHop, Route, Table};
 use ipnet::IpNet;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -61,6 +61,33 @@ impl Infer<'_> {
             .and(|| self.any_up(&dx.name, std::iter::once(v4(dx.amazon))))
     }
 
+    /// Whether a port of this circuit on that router hears the ExpressRoute gateway: what the gateway and AWS show does not
+    /// tell several circuits, or several routers of one AS number, apart.
+    fn connected(&self, er: &ExpressRouteView, dx: &DirectConnectView) -> Can {
+        let own = &self.picture.own_azure;
+        if own.is_empty() {
+            return Can::Yes;
+        }
+        let of_port = |port: &ErPort| {
+            let what = format!("port {:?} of circuit {}", port.port, er.circuit);
+            ask_table(&format!("route table of {what}"), &port.routes, |t| {
+                let from_gateway = |r: &Route| {
+                    r.usable
+                        && own.contains(&r.prefix)
+                        && r.next_hop != NextHop::Address(v4(port.customer))
+                };
+                if t.routes.iter().any(from_gateway) {
+                    Can::Yes
+                } else {
+                    Can::No(format!(
+                        "{what} has no route to the virtual network from an ExpressRoute gateway"
+                    ))
+                }
+            })
+        };
+        any_of(Self::ports(er, &dx.router).map(of_port).collect())
+    }
+
     /// Azure to AWS over a circuit and a virtual interface.
     pub(super) fn er_to_aws(
         &self,
@@ -68,7 +95,7 @@ impl Infer<'_> {
         dx: &DirectConnectView,
         prefix: IpNet,
     ) -> Can {
-        self.er_sessions(er, dx).and(|| {
+        self.er_sessions(er, dx).and(|| self.connected(er, dx)).and(|| {
             if let Some(gateway) = &self.picture.er_gateway {
                 let asked = ask_table(
                     &format!("learned routes of {}", gateway.name),
@@ -135,8 +162,22 @@ impl Infer<'_> {
             }
             Can::Yes
         };
+        let behind = || {
+            let own = &self.picture.own_aws;
+            let sends = |t: &Table| own.is_empty() || own.iter().any(|p| t.has(*p));
+            match dx.advertised.known() {
+                Some(t) if t.is_whole() && !sends(t) => Can::No(format!(
+                    "AWS advertises nothing of the VPC on the virtual interface of {}: the virtual private gateway does not answer the Direct Connect gateway, or no allowed prefix covers the VPC",
+                    dx.name
+                )),
+                // Who can not be asked says nothing against it.
+                _ => Can::Yes,
+            }
+        };
         self.er_sessions(er, dx)
             .and(associated)
+            .and(behind)
+            .and(|| self.connected(er, dx))
             .and(|| self.amazon_takes(er, dx, prefix))
     }
 
@@ -150,7 +191,9 @@ impl Infer<'_> {
             &format!("routes of the virtual interface of {}", dx.name),
             &dx.accepted,
             |t| {
-                if t.has(prefix) {
+                // What somebody else announces to the router leads there and not to Azure.
+                let to_azure = |r: &Route| r.as_path.is_empty() || r.as_path.contains(&MSEE_ASN);
+                if t.to(prefix).any(|r| r.usable && to_azure(r)) {
                     Can::Yes
                 } else {
                     Can::No(format!(
@@ -359,7 +402,7 @@ fn view(
     }
 }
 
-fn over_router(r: &Route, dx: &DirectConnectView) -> bool {
+pub(super) fn over_router(r: &Route, dx: &DirectConnectView) -> bool {
     r.as_path.first() == Some(&MSEE_ASN)
         && r.as_path.contains(&dx.router_asn)
         && dx.gateway_asn.is_none_or(|a| r.as_path.contains(&a))

@@ -3,10 +3,20 @@
 use super::super::picture::{ExpressRouteView, Reading};
 use super::super::{Doubt, listed, partly};
 use super::can::{Can, any_of};
+use super::could::over_router;
 use super::{Carrier, Infer, PrefixWay, Way, best_covering, carrier_of, v4};
 use crate::routes::{Learned, NextHop, Route, Table};
 use ipnet::IpNet;
 use std::collections::BTreeSet;
+
+/// Where a route that the fabric has over ExpressRoute ends.
+enum Edge {
+    Leads,
+    /// At somebody else behind the router, who announces a prefix that covers both clouds and has no way to AWS.
+    Elsewhere,
+    /// The gateway has no such route (any more, or yet).
+    Gone(Doubt),
+}
 
 impl Infer<'_> {
     /// What carries a route that the virtual private gateway has: Direct Connect first, then VPN (aws.md §5).
@@ -124,6 +134,31 @@ impl Infer<'_> {
         PrefixWay { prefix, way, seen }
     }
 
+    /// What the gateway knows of a prefix over ExpressRoute, which the network interface sends there.
+    fn edge(&self, nic: &str, prefix: IpNet) -> Edge {
+        let gateway = self.picture.er_gateway.as_ref();
+        let Some((gateway, table)) = gateway.and_then(|g| Some((g, g.learned.known()?))) else {
+            return Edge::Leads;
+        };
+        let routes: Vec<&Route> = table
+            .to(prefix)
+            .filter(|r| r.usable && carrier_of(r) == Some(Carrier::ExpressRoute))
+            .collect();
+        let links = &self.picture.direct_connects;
+        let ours = |r: &&Route| links.iter().any(|dx| over_router(r, dx));
+        if routes.is_empty() {
+            // One of the two tables is older: the gateway programs the virtual network, seconds later.
+            Edge::Gone(Doubt::new(format!(
+                "{nic}: {prefix} goes to Microsoft's edge, from which ExpressRoute gateway {} has no such route",
+                gateway.name
+            )))
+        } else if links.is_empty() || routes.iter().any(ours) {
+            Edge::Leads
+        } else {
+            Edge::Elsewhere
+        }
+    }
+
     pub(super) fn nic_way(&self, what: &str, table: &Table, prefix: IpNet) -> Way {
         let routes: Vec<&Route> = best_covering(table, prefix)
             .into_iter()
@@ -135,11 +170,15 @@ impl Infer<'_> {
                 (NextHop::Address(hop), Learned::Propagated) => {
                     let inside = self.picture.gateway_subnet.is_some_and(|n| n.contains(hop))
                         || self.picture.own_azure.iter().any(|n| n.contains(hop));
-                    by.insert(if inside {
-                        Carrier::Vpn
-                    } else {
-                        Carrier::ExpressRoute
-                    });
+                    if inside {
+                        by.insert(Carrier::Vpn);
+                        continue;
+                    }
+                    match self.edge(what, r.prefix) {
+                        Edge::Leads => by.insert(Carrier::ExpressRoute),
+                        Edge::Elsewhere => return Way::By(BTreeSet::new()),
+                        Edge::Gone(doubt) => return Way::Unknown(doubt),
+                    };
                 }
                 // An appliance, the Internet or nothing: not over one of our paths.
                 _ if r.prefix.contains(&prefix) => {
