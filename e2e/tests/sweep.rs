@@ -73,6 +73,10 @@ fn worker(work: &(Mutex<Work>, Condvar), pairs: usize) {
                 all.unknown += out.unknown;
                 all.late = all.late.max(out.late);
                 all.simulated += out.simulated;
+                for (number, words) in &out.wrong {
+                    // At once: a sweep that is cut off has said what it found.
+                    println!("{} {kind} {number}: {words}", built.name);
+                }
                 all.wrong.extend(out.wrong);
             }
         }

@@ -27,6 +27,8 @@ use tokio::time::Instant;
 pub const PATIENCE: Duration = Duration::from_secs(120);
 /// What conditions may need beyond that to recover: three samples, each a poll apart (design §1).
 const RECOVERY: Duration = Duration::from_secs(120);
+/// How long a new process may need until it has looked at everything once.
+const RESTART: Duration = Duration::from_secs(60);
 /// A network that has not come to rest by then never will.
 const RESTLESS: Duration = Duration::from_secs(1800);
 /// A world counts as built when nothing changed for so long.
@@ -655,14 +657,12 @@ pub fn run(built: &Built, cases: &[Planned]) -> Outcome {
             rig.start_operator();
             let mut watch = Watch::new(&rig, built.name, &built.scopes);
             let mut done = 0;
-            if !watch
-                .agree("after a restart", Some(&built.conditions))
-                .await
-            {
-                let wrong = std::mem::take(&mut watch.wrong);
-                out.wrong
-                    .extend(wrong.into_iter().map(|w| (left[0].number, w)));
-            }
+            // A new process reads everything before it says anything of its own.
+            watch.watch_until(Instant::now() + RESTART).await;
+            watch.agree("restarted", Some(&built.conditions)).await;
+            let wrong = std::mem::take(&mut watch.wrong);
+            let words = |w: String| (left[0].number, format!("before it, restarted: {w}"));
+            out.wrong.extend(wrong.into_iter().map(words));
             for case in left {
                 watch.begin();
                 watch.carry_out(&case.broken).await;

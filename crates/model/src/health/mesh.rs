@@ -15,12 +15,13 @@ use std::net::{IpAddr, Ipv4Addr};
 pub(super) fn bitten(picture: &Picture) -> Option<Trap> {
     let silent = picture.er_gateway.as_ref().is_some_and(|g| g.silent)
         || picture.vpns.iter().any(|v| v.silent);
-    let answers = picture.nics.iter().any(|n| n.routes.known().is_some())
+    // What is being read again was answered a moment ago.
+    let answers = picture.nics.iter().any(|n| n.routes.shown().is_some())
         || picture
             .express_routes
             .iter()
             .flat_map(|e| &e.ports)
-            .any(|p| p.routes.known().is_some());
+            .any(|p| p.routes.shown().is_some());
     if silent && answers {
         picture.trap()
     } else {

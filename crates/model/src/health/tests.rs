@@ -8,3 +8,4 @@ mod sessions;
 mod steady;
 mod unreadable;
 mod words;
+mod worlds;

@@ -146,13 +146,13 @@ impl Infer<'_> {
             .collect();
         let links = &self.picture.direct_connects;
         let ours = |r: &&Route| links.iter().any(|dx| over_router(r, dx));
-        if routes.is_empty() {
+        if routes.is_empty() && !self.er_dead() {
             // One of the two tables is older: the gateway programs the virtual network, seconds later.
             Edge::Gone(Doubt::new(format!(
                 "{nic}: {prefix} goes to Microsoft's edge, from which ExpressRoute gateway {} has no such route",
                 gateway.name
             )))
-        } else if links.is_empty() || routes.iter().any(ours) {
+        } else if routes.is_empty() || links.is_empty() || routes.iter().any(ours) {
             Edge::Leads
         } else {
             Edge::Elsewhere
@@ -276,15 +276,17 @@ impl Infer<'_> {
         PrefixWay { prefix, way, seen }
     }
 
+    /// No circuit and virtual interface that meet have sessions that could carry anything.
+    fn er_dead(&self) -> bool {
+        let pairs = self.pairs();
+        !pairs.is_empty()
+            && pairs
+                .iter()
+                .all(|(er, dx)| matches!(self.er_sessions(er, dx), Can::No(_)))
+    }
+
     /// The fabric may still point at a path that is known to be dead: then nothing carries it.
     pub(super) fn without_the_dead(&self, way: Way, prefix: IpNet) -> Way {
-        let er_dead = || {
-            let pairs = self.pairs();
-            !pairs.is_empty()
-                && pairs
-                    .iter()
-                    .all(|(er, dx)| matches!(self.er_sessions(er, dx), Can::No(_)))
-        };
         let vpn_dead = || {
             self.picture
                 .vpns
@@ -294,7 +296,7 @@ impl Infer<'_> {
         match way {
             Way::By(mut by) => {
                 // A part of the prefix that is lost is not made good by the rest of it.
-                let lost = (by.contains(&Carrier::ExpressRoute) && er_dead())
+                let lost = (by.contains(&Carrier::ExpressRoute) && self.er_dead())
                     || (by.contains(&Carrier::Vpn) && vpn_dead());
                 if lost {
                     by.clear();
@@ -302,7 +304,7 @@ impl Infer<'_> {
                 Way::By(by)
             }
             Way::Unknown(d) => {
-                let nothing_left = er_dead()
+                let nothing_left = self.er_dead()
                     && self
                         .picture
                         .vpns

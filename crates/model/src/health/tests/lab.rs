@@ -189,7 +189,12 @@ pub(super) fn vif(direction: VifDirection, cidrs: &[&str]) -> Reading<Table> {
         .map(|c| VifRouteRow {
             cidr: (*c).into(),
             direction,
-            as_path: vec![64600],
+            // The router's own networks, and what it has from Microsoft's edge.
+            as_path: if c.starts_with("169.254.") {
+                vec![64600]
+            } else {
+                vec![64600, 12076]
+            },
             communities: Vec::new(),
         })
         .collect();
