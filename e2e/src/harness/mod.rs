@@ -13,6 +13,7 @@ pub mod apiserver;
 pub mod rig;
 pub mod sweep;
 pub mod truth;
+mod watch;
 pub mod wire;
 pub mod worlds;
 
