@@ -14,7 +14,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 async fn built(name: &str) -> Rig {
     let mut rig = Rig::new(&worlds::named(name));
@@ -129,7 +129,7 @@ fn without_filters_each_port_shows_the_other_ones_prefixes_and_the_verdict_names
             condition(&hi, "RoutesAsExpected").1 == "UnexpectedPrefix"
         })
         .await;
-        rig.pass(Duration::from_secs(180)).await;
+        rig.pass(Duration::from_mins(3)).await;
         assert!(leaks(&rig, Port::Primary) && leaks(&rig, Port::Secondary));
         let hi = rig.get("HybridInterconnect", "lab").await.unwrap();
         let (status, reason, message) = condition(&hi, "RoutesAsExpected");
@@ -190,7 +190,7 @@ fn without_filters_each_port_shows_the_other_ones_prefixes_and_the_verdict_names
 fn the_route_on_gateway_subnet_breaks_the_mesh_and_status_says_which_route_to_add() {
     simulate(async || {
         let mut rig = built("gateway-subnet-appliance").await;
-        rig.pass(Duration::from_secs(600)).await;
+        rig.pass(Duration::from_mins(10)).await;
         let hi = rig.get("HybridInterconnect", "lab").await.unwrap();
         // ExpressRoute carries on; the VPN would not.
         assert_eq!(hi["status"]["activePath"], "ExpressRoute");

@@ -21,10 +21,10 @@ use tokio::time::Instant;
 
 /// How long after the network came to rest status may still disagree: one poll of the tables (60 s while all seems well)
 /// and their reading, one after the other per cloud object, at up to ten simulated seconds each.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_mins(2);
 /// How long a new process may need until it has looked at everything once.
-const RESTART: Duration = Duration::from_secs(60);
-const BUILT: Duration = Duration::from_secs(4 * 3600);
+const RESTART: Duration = Duration::from_mins(1);
+const BUILT: Duration = Duration::from_hours(4);
 
 /// What fails.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

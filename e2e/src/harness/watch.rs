@@ -15,9 +15,9 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// What conditions may need beyond that to recover: three samples, each a poll apart (design §1).
-const RECOVERY: Duration = Duration::from_secs(120);
+const RECOVERY: Duration = Duration::from_mins(2);
 /// A network that has not come to rest by then never will.
-const RESTLESS: Duration = Duration::from_secs(1800);
+const RESTLESS: Duration = Duration::from_mins(30);
 /// A world counts as built when nothing changed for so long.
 const CALM: Duration = Duration::from_secs(150);
 
