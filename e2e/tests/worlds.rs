@@ -217,15 +217,14 @@ fn the_route_on_gateway_subnet_breaks_the_mesh_and_status_says_which_route_to_ad
         let failed = rig.sandbox.read(|s| {
             net::gateway_peers(
                 s,
-                &hi["status"]["slots"]
+                hi["status"]["slots"]
                     .as_array()
                     .unwrap()
                     .iter()
                     .find(|s| s["name"] == "er-gateway")
                     .unwrap()["id"]
                     .as_str()
-                    .unwrap()
-                    .to_owned(),
+                    .unwrap(),
             )
             .is_none()
         });
