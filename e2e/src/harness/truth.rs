@@ -109,7 +109,16 @@ impl Truth {
 
     /// What `status.activePath` must say.
     pub fn active(&self) -> &'static str {
-        if !(self.to_aws.arrives() && self.to_azure.arrives()) {
+        if self.to_aws.arrives() && self.to_azure.arrives() {
+            self.partly()
+        } else {
+            "None"
+        }
+    }
+
+    /// The path of what arrives, where one of several parallel ways may be lost.
+    pub fn partly(&self) -> &'static str {
+        if self.to_aws.by.is_empty() || self.to_azure.by.is_empty() {
             return "None";
         }
         let by: BTreeSet<&str> = self

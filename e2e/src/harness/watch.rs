@@ -39,6 +39,8 @@ pub(super) struct Watch<'a> {
     objects: BTreeMap<String, Value>,
     /// What carried the traffic of each interconnect since the case began.
     truths: BTreeMap<String, Vec<&'static str>>,
+    /// What carried a part of it while a parallel way was lost: nobody tells who has not noticed yet, and it is no lie.
+    partly: BTreeMap<String, BTreeSet<&'static str>>,
     /// Statuses of each condition since the case began, with reason and message.
     history: BTreeMap<String, Vec<(String, String)>>,
     /// What each path would be worth alone; good until something changes.
@@ -79,6 +81,7 @@ impl<'a> Watch<'a> {
             bell,
             objects,
             truths: BTreeMap::new(),
+            partly: BTreeMap::new(),
             history: BTreeMap::new(),
             imagined: None,
             wrong: Vec::new(),
@@ -102,6 +105,7 @@ impl<'a> Watch<'a> {
             .map(|(c, status)| (c, vec![(status, "before".to_owned())]))
             .collect();
         self.imagined = None;
+        self.partly.clear();
         self.wrong.clear();
         // The log of calls would be copied with every imagined world.
         self.rig.sandbox.raw(|s, _| s.calls.entries.clear());
@@ -137,7 +141,10 @@ impl<'a> Watch<'a> {
     fn look(&mut self) {
         let mut changed = false;
         for scope in self.scopes {
-            let now = self.truth(scope).active();
+            let truth = self.truth(scope);
+            let now = truth.active();
+            let partly = self.partly.entry(scope.name.clone()).or_default();
+            partly.insert(truth.partly());
             let all = self.truths.entry(scope.name.clone()).or_default();
             if all.last() != Some(&now) {
                 all.push(now);
@@ -182,7 +189,8 @@ impl<'a> Watch<'a> {
         }
         for scope in self.scopes {
             let (claim, truths) = (self.claim(scope), &self.truths[&scope.name]);
-            let never = claim.is_some_and(|c| !truths.contains(&c));
+            let partly = &self.partly[&scope.name];
+            let never = claim.is_some_and(|c| !truths.contains(&c) && !partly.contains(c));
             if never {
                 let text = format!(
                     "HybridInterconnect {} claims {} at {}, which was never true; it was {}",

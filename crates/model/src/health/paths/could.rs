@@ -65,7 +65,14 @@ impl Infer<'_> {
     /// tell several circuits, or several routers of one AS number, apart.
     fn connected(&self, er: &ExpressRouteView, dx: &DirectConnectView) -> Can {
         let own = &self.picture.own_azure;
-        if own.is_empty() {
+        // One port in all: the other tables tell as much, and sooner.
+        let ports: usize = self
+            .picture
+            .express_routes
+            .iter()
+            .map(|e| e.ports.len())
+            .sum();
+        if own.is_empty() || ports < 2 {
             return Can::Yes;
         }
         let of_port = |port: &ErPort| {
