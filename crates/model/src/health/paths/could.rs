@@ -65,14 +65,16 @@ impl Infer<'_> {
     /// tell several circuits, or several routers of one AS number, apart.
     fn connected(&self, er: &ExpressRouteView, dx: &DirectConnectView) -> Can {
         let own = &self.picture.own_azure;
-        // One port in all: the other tables tell as much, and sooner.
+        // One port in all: the gateway's own table tells as much, and sooner, where it can be read.
         let ports: usize = self
             .picture
             .express_routes
             .iter()
             .map(|e| e.ports.len())
             .sum();
-        if own.is_empty() || ports < 2 {
+        let gateway = self.picture.er_gateway.as_ref();
+        let told = gateway.is_some_and(|g| g.learned.known().is_some());
+        if own.is_empty() || (ports < 2 && told) {
             return Can::Yes;
         }
         let of_port = |port: &ErPort| {
