@@ -26,6 +26,7 @@ use kube::{ResourceExt, discovery};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// Caches of the four kinds, filled by the controllers' watches.
 #[derive(Debug, Clone)]
@@ -37,8 +38,8 @@ pub struct Stores {
 }
 
 impl Stores {
-    /// Waits until every kind was listed once: before that, a link that is not found may only not have been read yet. False
-    /// when the process is ending.
+    /// Waits until every kind was listed once. False when the process is ending. For one waiter only: a store wakes the one
+    /// that looked last, so everybody else waits for [`Context::listed`].
     pub async fn filled(&self) -> bool {
         let all = futures::future::join4(
             self.interconnects.wait_until_ready(),
@@ -66,6 +67,8 @@ pub struct Context {
     pub memos: Memos,
     pub recorder: Recorder,
     pub stores: Stores,
+    /// Whether every kind was listed once: before that, a link that is not found may only not have been read yet.
+    pub listed: watch::Receiver<bool>,
     pub wakes: Wakes,
     /// The expensive tables of all accounts.
     pub vantages: Arc<Vantages>,

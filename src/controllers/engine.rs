@@ -72,7 +72,7 @@ pub async fn reconcile<K: Managed>(
         return Ok(Requeue::requeue(Duration::from_secs(5)));
     }
     // Right after a start the caches fill one by one: an interconnect would take its links for missing.
-    if !ctx.stores.filled().await {
+    if ctx.listed.clone().wait_for(|listed| *listed).await.is_err() {
         return Ok(Requeue::await_change());
     }
     let object = ctx.memos.freshest(&key, object);

@@ -117,6 +117,7 @@ async fn run_namespace(
         direct_connects,
         vpns,
     };
+    let (all_listed, listed) = watch::channel(false);
     let ctx = Arc::new(Context {
         client: shared.client.clone(),
         cluster: shared.cluster.clone(),
@@ -132,6 +133,7 @@ async fn run_namespace(
         health: crate::health::Memories::default(),
         recorder: shared.recorder.clone(),
         stores: stores.clone(),
+        listed,
         wakes: Wakes {
             interconnects: wake_hi,
             express_routes: wake_er,
@@ -141,6 +143,7 @@ async fn run_namespace(
     });
     let caches = async {
         if stores.filled().await {
+            all_listed.send_replace(true);
             ready();
         }
     };
