@@ -1,7 +1,7 @@
 //! Sweeps: a world is built once; then sessions, links and speakers of it fail, alone or in pairs, and are mended, while
 //! an operator runs. What its status says of the paths is held against the sandbox's own traces: before, during and after.
 //!
-//! During: no path may be claimed that did not carry the traffic at some time of the case (being late is allowed, being
+//! During: of no direction a path may be claimed that did not carry it at some time of the case (being late is allowed, being
 //! wrong is not). After: once the network has come to rest (the sandbox says when), status must agree within
 //! [`PATIENCE`]: `activePath`, both directions of every path, `Available`. After the mending every condition must be as
 //! it was. Over the whole case no condition may change more often than something really changed.

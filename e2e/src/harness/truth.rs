@@ -109,16 +109,7 @@ impl Truth {
 
     /// What `status.activePath` must say.
     pub fn active(&self) -> &'static str {
-        if self.to_aws.arrives() && self.to_azure.arrives() {
-            self.partly()
-        } else {
-            "None"
-        }
-    }
-
-    /// The path of what arrives, where one of several parallel ways may be lost.
-    pub fn partly(&self) -> &'static str {
-        if self.to_aws.by.is_empty() || self.to_azure.by.is_empty() {
+        if !self.to_aws.arrives() || !self.to_azure.arrives() {
             return "None";
         }
         let by: BTreeSet<&str> = self
@@ -149,6 +140,33 @@ impl Truth {
             if lost.is_empty() { "" } else { "; " },
             lost.join("; ")
         )
+    }
+}
+
+/// Everything that was true of an interconnect since a case began, each direction by itself.
+#[derive(Debug, Clone, Default)]
+pub struct Ever {
+    to_aws: BTreeSet<String>,
+    to_azure: BTreeSet<String>,
+    lost: bool,
+}
+
+impl Ever {
+    pub fn take(&mut self, now: &Truth) {
+        self.to_aws.extend(now.to_aws.by.iter().cloned());
+        self.to_azure.extend(now.to_azure.by.iter().cloned());
+        self.lost |= !now.to_aws.arrives() || !now.to_azure.arrives();
+    }
+
+    /// Whether `status.activePath` may say this: of each direction it says what was true of it at some time. A status
+    /// learns of the two directions at two moments, so that the pair need not have been true at one.
+    pub fn allows(&self, claim: &str) -> bool {
+        let both = |path: &str| self.to_aws.contains(path) && self.to_azure.contains(path);
+        match claim {
+            "None" => self.lost,
+            "Split" => self.to_aws.union(&self.to_azure).count() > 1,
+            path => both(path),
+        }
     }
 }
 
@@ -213,5 +231,39 @@ pub fn rest(state: &mut State) {
     let end = state.now.plus_secs(REST);
     while let Some(next) = state.next_network_change().filter(|t| *t <= end) {
         state.advance_to(next);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn truth(to_aws: &[&str], to_azure: &[&str], lost: bool) -> Truth {
+        let direction = |by: &[&str]| Direction {
+            by: by.iter().map(|p| (*p).to_owned()).collect(),
+            lost: lost.then(|| "dropped".to_owned()),
+        };
+        Truth {
+            to_aws: direction(to_aws),
+            to_azure: direction(to_azure),
+        }
+    }
+
+    #[test]
+    fn a_claim_is_late_or_a_lie() {
+        let mut ever = Ever::default();
+        ever.take(&truth(&["ExpressRoute"], &["ExpressRoute"], false));
+        let allowed = |e: &Ever| {
+            ["ExpressRoute", "VPN", "Split", "None"]
+                .into_iter()
+                .filter(|c| e.allows(c))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(allowed(&ever), ["ExpressRoute"]);
+        // One direction has moved, the other one is lost: Split is late, VPN would be a lie.
+        ever.take(&truth(&["VPN"], &[], true));
+        assert_eq!(allowed(&ever), ["ExpressRoute", "Split", "None"]);
+        ever.take(&truth(&["VPN"], &["VPN"], false));
+        assert_eq!(allowed(&ever), ["ExpressRoute", "VPN", "Split", "None"]);
     }
 }

@@ -6,7 +6,7 @@
 use super::apiserver::{ApiRequest, Verdict};
 use super::rig::Rig;
 use super::sweep::{PATIENCE, Step};
-use super::truth::{Made, Scope, Truth, alone};
+use super::truth::{Ever, Made, Scope, Truth, alone};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,8 +39,8 @@ pub(super) struct Watch<'a> {
     objects: BTreeMap<String, Value>,
     /// What carried the traffic of each interconnect since the case began.
     truths: BTreeMap<String, Vec<&'static str>>,
-    /// What carried a part of it while a parallel way was lost: nobody tells who has not noticed yet, and it is no lie.
-    partly: BTreeMap<String, BTreeSet<&'static str>>,
+    /// What was true of each of its directions at any time of the case.
+    ever: BTreeMap<String, Ever>,
     /// Statuses of each condition since the case began, with reason and message.
     history: BTreeMap<String, Vec<(String, String)>>,
     /// What each path would be worth alone; good until something changes.
@@ -81,7 +81,7 @@ impl<'a> Watch<'a> {
             bell,
             objects,
             truths: BTreeMap::new(),
-            partly: BTreeMap::new(),
+            ever: BTreeMap::new(),
             history: BTreeMap::new(),
             imagined: None,
             wrong: Vec::new(),
@@ -94,18 +94,20 @@ impl<'a> Watch<'a> {
 
     /// A case begins: what was before is forgotten.
     pub(super) fn begin(&mut self) {
-        self.truths = self
-            .scopes
-            .iter()
-            .map(|s| (s.name.clone(), vec![self.truth(s).active()]))
-            .collect();
+        self.truths.clear();
+        self.ever.clear();
+        for scope in self.scopes {
+            let now = self.truth(scope);
+            self.truths.insert(scope.name.clone(), vec![now.active()]);
+            let ever = self.ever.entry(scope.name.clone()).or_default();
+            ever.take(&now);
+        }
         self.history = self
             .conditions()
             .into_iter()
             .map(|(c, status)| (c, vec![(status, "before".to_owned())]))
             .collect();
         self.imagined = None;
-        self.partly.clear();
         self.wrong.clear();
         // The log of calls would be copied with every imagined world.
         self.rig.sandbox.raw(|s, _| s.calls.entries.clear());
@@ -143,8 +145,10 @@ impl<'a> Watch<'a> {
         for scope in self.scopes {
             let truth = self.truth(scope);
             let now = truth.active();
-            let partly = self.partly.entry(scope.name.clone()).or_default();
-            partly.insert(truth.partly());
+            self.ever
+                .entry(scope.name.clone())
+                .or_default()
+                .take(&truth);
             let all = self.truths.entry(scope.name.clone()).or_default();
             if all.last() != Some(&now) {
                 all.push(now);
@@ -189,8 +193,8 @@ impl<'a> Watch<'a> {
         }
         for scope in self.scopes {
             let (claim, truths) = (self.claim(scope), &self.truths[&scope.name]);
-            let partly = &self.partly[&scope.name];
-            let never = claim.is_some_and(|c| !truths.contains(&c) && !partly.contains(c));
+            let ever = &self.ever[&scope.name];
+            let never = claim.is_some_and(|c| !ever.allows(c));
             if never {
                 let text = format!(
                     "HybridInterconnect {} claims {} at {}, which was never true; it was {}",
