@@ -1,5 +1,5 @@
 //! `playground up` and `down` as people and scripts use them: what it writes, and that it leaves nothing behind.
-#![allow(clippy::unwrap_used)] // a failed assumption is a failed test
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a failed assumption is a failed test
 
 use std::fs;
 use std::path::{Path, PathBuf};
