@@ -37,21 +37,6 @@ pub struct Stores {
     pub vpns: Store<VpnPair>,
 }
 
-impl Stores {
-    /// Waits until every kind was listed once. False when the process is ending. For one waiter only: a store wakes the one
-    /// that looked last, so everybody else waits for [`Context::listed`].
-    pub async fn filled(&self) -> bool {
-        let all = futures::future::join4(
-            self.interconnects.wait_until_ready(),
-            self.express_routes.wait_until_ready(),
-            self.direct_connects.wait_until_ready(),
-            self.vpns.wait_until_ready(),
-        )
-        .await;
-        all.0.is_ok() && all.1.is_ok() && all.2.is_ok() && all.3.is_ok()
-    }
-}
-
 pub struct Context {
     pub client: kube::Client,
     /// UID of `kube-system`: who we are towards the clouds.

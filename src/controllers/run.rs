@@ -142,7 +142,15 @@ async fn run_namespace(
         },
     });
     let caches = async {
-        if stores.filled().await {
+        // The only waiter: a store wakes the one that looked last, so everybody else waits for `listed`.
+        let filled = futures::future::join4(
+            stores.interconnects.wait_until_ready(),
+            stores.express_routes.wait_until_ready(),
+            stores.direct_connects.wait_until_ready(),
+            stores.vpns.wait_until_ready(),
+        )
+        .await;
+        if filled.0.is_ok() && filled.1.is_ok() && filled.2.is_ok() && filled.3.is_ok() {
             all_listed.send_replace(true);
             ready();
         }

@@ -99,6 +99,18 @@ impl Route {
     }
 }
 
+/// What was understood, and why the rest was not.
+fn sorted_out<T>(rows: impl Iterator<Item = Result<T, String>>) -> (Vec<T>, Vec<String>) {
+    let (mut understood, mut not_understood) = (Vec::new(), Vec::new());
+    for row in rows {
+        match row {
+            Ok(row) => understood.push(row),
+            Err(why) => not_understood.push(why),
+        }
+    }
+    (understood, not_understood)
+}
+
 /// A route table, and the rows that could not be understood (a defect of ours or a new dialect: shown, not hidden).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
@@ -108,17 +120,15 @@ pub struct Table {
 
 impl Table {
     fn collect(rows: impl Iterator<Item = Result<Vec<Route>, String>>) -> Self {
-        let mut table = Self::default();
-        for row in rows {
-            match row {
-                Ok(routes) => table.routes.extend(routes),
-                Err(why) => table.not_understood.push(why),
-            }
-        }
+        let (understood, not_understood) = sorted_out(rows);
+        let mut routes = understood.concat();
         // Providers print in no fixed order (megaport.md §8.23); equal tables must compare equal.
-        table.routes.sort();
-        table.routes.dedup();
-        table
+        routes.sort();
+        routes.dedup();
+        Self {
+            routes,
+            not_understood,
+        }
     }
 
     /// With rows that had not even the shape of a row.
@@ -179,15 +189,12 @@ pub struct Sessions {
 
 impl Sessions {
     fn collect(rows: impl Iterator<Item = Result<Session, String>>) -> Self {
-        let mut out = Self::default();
-        for row in rows {
-            match row {
-                Ok(s) => out.rows.push(s),
-                Err(why) => out.not_understood.push(why),
-            }
+        let (mut rows, not_understood) = sorted_out(rows);
+        rows.sort();
+        Self {
+            rows,
+            not_understood,
         }
-        out.rows.sort();
-        out
     }
 
     /// With rows that had not even the shape of a row.
