@@ -5,19 +5,17 @@
 #![allow(clippy::panic)]
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use k8s_openapi::jiff::Timestamp;
-use kube::Client;
-use kube::api::{
-    Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, PostParams,
-};
 use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::controlplane::SharedControlPlane;
-use crate::demo::watch::{Reader, Seen};
+use crate::demo::watch::Seen;
+use crate::objects::Objects;
 use crate::playground::{Rig, SandboxClient};
 
 /// How long one thing may take in real time. Generous: the machine may be busy with other things.
@@ -29,9 +27,8 @@ const LOOK: Duration = Duration::from_millis(200);
 /// A rig with a name, and what tests ask of it.
 pub struct Trial {
     pub rig: Rig,
-    pub client: Client,
     pub shared: &'static SharedControlPlane,
-    reader: Reader,
+    objects: Objects,
     /// The call log as far as it was read: it is long, and asked for often.
     log: Mutex<Vec<Value>>,
 }
@@ -55,6 +52,15 @@ pub fn document(name: &str, namespace: &str) -> Value {
         serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     value["metadata"]["namespace"] = namespace.into();
     value
+}
+
+/// Its objects are asked for as its own.
+impl Deref for Trial {
+    type Target = Objects;
+
+    fn deref(&self) -> &Objects {
+        &self.objects
+    }
 }
 
 impl Trial {
@@ -82,12 +88,11 @@ impl Trial {
             .client()
             .await
             .unwrap_or_else(|error| panic!("no client: {error}"));
-        let reader = Reader::new(&client, rig.namespace());
+        let objects = Objects::new(client, rig.namespace());
         Self {
             rig,
-            client,
             shared,
-            reader,
+            objects,
             log: Mutex::default(),
         }
     }
@@ -97,76 +102,9 @@ impl Trial {
         self.rig.sandbox().clone()
     }
 
-    /// One of our kinds in this namespace.
-    pub fn api(&self, kind: &str) -> Api<DynamicObject> {
-        let resource =
-            ApiResource::from_gvk(&GroupVersionKind::gvk("causeway.dev", "v1alpha1", kind));
-        Api::namespaced_with(self.client.clone(), self.rig.namespace(), &resource)
-    }
-
     /// A sample as a value, in this namespace.
     pub fn document(&self, name: &str) -> Value {
         document(name, self.rig.namespace())
-    }
-
-    /// Creates an object of one of our kinds.
-    ///
-    /// # Panics
-    /// When the API server refuses.
-    pub async fn create(&self, document: &Value) -> DynamicObject {
-        self.try_create(document)
-            .await
-            .unwrap_or_else(|error| panic!("refused: {error}\n{document:#}"))
-    }
-
-    /// Creates an object of one of our kinds, if the API server takes it.
-    ///
-    /// # Panics
-    /// When the document is no object at all.
-    pub async fn try_create(&self, document: &Value) -> Result<DynamicObject, kube::Error> {
-        let object: DynamicObject = serde_json::from_value(document.clone())
-            .unwrap_or_else(|error| panic!("not an object: {error}\n{document:#}"));
-        let kind = document["kind"].as_str().unwrap_or_default();
-        self.api(kind).create(&PostParams::default(), &object).await
-    }
-
-    /// Asks for the deletion of an object.
-    ///
-    /// # Panics
-    /// When the API server refuses.
-    pub async fn delete(&self, kind: &str, name: &str) {
-        let deleted = self.api(kind).delete(name, &DeleteParams::default()).await;
-        deleted.unwrap_or_else(|error| panic!("{kind} {name} cannot be deleted: {error}"));
-    }
-
-    /// An object as it is, if there is one.
-    ///
-    /// # Panics
-    /// When the API server cannot be read.
-    pub async fn get(&self, kind: &str, name: &str) -> Option<Value> {
-        let object = self.api(kind).get_opt(name).await;
-        let object = object.unwrap_or_else(|error| panic!("{kind} {name}: {error}"));
-        object.map(|object| serde_json::to_value(object).unwrap_or_default())
-    }
-
-    /// All objects of a kind.
-    ///
-    /// # Panics
-    /// When the API server cannot be read.
-    pub async fn list(&self, kind: &str) -> Vec<Value> {
-        let objects = self.api(kind).list(&ListParams::default()).await;
-        let objects = objects.unwrap_or_else(|error| panic!("{kind}: {error}"));
-        let values = objects.items.iter().map(serde_json::to_value);
-        values.map(Result::unwrap_or_default).collect()
-    }
-
-    /// What the four kinds say.
-    ///
-    /// # Panics
-    /// When the API server cannot be read.
-    pub async fn seen(&self) -> Seen {
-        let seen = self.reader.read().await;
-        seen.unwrap_or_else(|error| panic!("the kinds cannot be read: {error}"))
     }
 
     /// Looks until `done`. Fails early, with the end of the log, if a process has ended.

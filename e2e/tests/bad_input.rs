@@ -294,7 +294,7 @@ async fn judge(trial: &mut Trial, case: &Case) -> (String, String) {
         let made = trial.create(&edited(trial, before)).await;
         let mut next: kube::api::DynamicObject = serde_json::from_value(document).unwrap();
         next.metadata.resource_version = made.metadata.resource_version;
-        let api = trial.api("HybridInterconnect");
+        let api = trial.kind("HybridInterconnect");
         // The operator adds its finalizer meanwhile: only the spec counts here.
         let mut verdict = api.replace("bad", &PostParams::default(), &next).await;
         for _ in 0..20 {

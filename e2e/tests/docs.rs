@@ -105,8 +105,9 @@ fn files_and_targets_that_are_named_exist() {
 fn no_page_shows_a_machine() {
     for page in pages() {
         let text = fs::read_to_string(&page).unwrap();
-        for path in ["/home/", "/root/", "/work/", "/Users/"] {
-            assert!(!text.contains(path), "{}: {path}", page.display());
+        for top in ["home", "root", "work", "Users"] {
+            let path = format!("/{top}/");
+            assert!(!text.contains(&path), "{}: {path}", page.display());
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use causeway::clients::megaport::{MegaportClient, MegaportCredential, VxcUpdate};
 use causeway_e2e::harness::wire::{SandboxTransport, endpoints};
-use causeway_e2e::harness::{Case, Rig, Snapshot, simulate};
+use causeway_e2e::harness::{Case, Rig, Snapshot, built, simulate};
 use causeway_model::secret::Secret;
 use serde_json::Value;
 use std::sync::{Arc, OnceLock};
@@ -22,16 +22,7 @@ const PATIENCE: Duration = Duration::from_hours(4);
 /// The lab, Ready for a while: made once for all cases.
 fn lab() -> &'static Snapshot {
     static LAB: OnceLock<Snapshot> = OnceLock::new();
-    LAB.get_or_init(|| {
-        simulate(async || {
-            let mut rig = Rig::new(&Case::lab());
-            rig.start_operator();
-            rig.apply_all().await;
-            steady(&rig).await;
-            rig.stop_operator().await;
-            rig.snapshot()
-        })
-    })
+    LAB.get_or_init(|| built(&Case::lab(), steady))
 }
 
 /// What the interconnect's status says, read without a request.

@@ -3,10 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)] // a failed assumption is a failed test
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use causeway_e2e::objects::{KINDS, tally};
 use causeway_e2e::trial::{Trial, sample, seconds};
 use k8s_openapi::api::core::v1::{Event, Secret};
 use kube::api::{Api, ListParams};
@@ -17,13 +17,6 @@ const SPEED: f64 = 600.0;
 /// machine (design §8); at this speed a second of a busy one is ten minutes of the clouds, so that a ratio says little.
 const WORST_EXCESS: f64 = 25.0;
 const QUIET_HOURS: f64 = 10.0;
-const OURS: [&str; 5] = [
-    "HybridInterconnect",
-    "ExpressRouteLink",
-    "DirectConnectLink",
-    "VpnPair",
-    "RouteReport",
-];
 
 struct Lab {
     trial: Trial,
@@ -36,19 +29,6 @@ impl Lab {
         let mut all = arguments.to_vec();
         all.extend(["--namespace", &namespace]);
         self.trial.shared.plane().kubectl(&all).await.unwrap()
-    }
-
-    /// Resource versions of everything that is ours, by kind and name.
-    async fn versions(&self) -> BTreeMap<String, String> {
-        let mut versions = BTreeMap::new();
-        for kind in OURS {
-            for object in self.trial.list(kind).await {
-                let name = object["metadata"]["name"].as_str().unwrap();
-                let version = object["metadata"]["resourceVersion"].as_str().unwrap();
-                versions.insert(format!("{kind}/{name}"), version.to_owned());
-            }
-        }
-        versions
     }
 
     /// Last sequence number of the call log.
@@ -65,17 +45,12 @@ impl Lab {
 }
 
 fn by_operation(calls: &[Value]) -> String {
-    let mut count = BTreeMap::<String, usize>::new();
-    for call in calls {
-        let provider = call["provider"].as_str().unwrap_or_default();
-        let operation = call["operation"].as_str().unwrap_or_default();
-        *count.entry(format!("{provider} {operation}")).or_default() += 1;
-    }
-    let mut text = String::new();
-    for (operation, n) in &count {
-        let _ = writeln!(text, "{n:>6}  {operation}");
-    }
-    text
+    let text = |call: &Value, field: &str| call[field].as_str().unwrap_or_default().to_owned();
+    tally(
+        calls
+            .iter()
+            .map(|c| format!("{} {}", text(c, "provider"), text(c, "operation"))),
+    )
 }
 
 /// Tells the time of a kind of work against the longest chain of the clouds' own work; answers what was added to that, in
@@ -217,7 +192,7 @@ async fn look(lab: &Lab) {
 async fn quiet_hours(lab: &Lab) {
     // What a failed read of an hour ago left behind, and late reports, may settle first.
     tokio::time::sleep(Duration::from_secs_f64(1200.0 / SPEED)).await;
-    let versions = lab.versions().await;
+    let versions = lab.trial.versions().await;
     let since = lab.last_call().await;
     let start = lab.trial.now().await;
     let hours = Duration::from_secs_f64(QUIET_HOURS * 3600.0 / SPEED);
@@ -225,13 +200,7 @@ async fn quiet_hours(lab: &Lab) {
     let passed = seconds(start, lab.trial.now().await) / 3600.0;
     let calls = lab.calls_since(since).await;
     let mutating: Vec<&Value> = calls.iter().filter(|c| c["mutating"] == true).collect();
-    let changed: Vec<String> = lab
-        .versions()
-        .await
-        .into_iter()
-        .filter(|(name, version)| versions.get(name) != Some(version))
-        .map(|(name, _)| name)
-        .collect();
+    let changed = lab.trial.written_since(&versions).await;
     eprintln!(
         "{passed:.1} quiet hours: {} reads ({:.1} a minute), {} mutating calls, {} objects written",
         calls.len() - mutating.len(),
@@ -303,7 +272,7 @@ fn collect(path: &str, value: &Value, secrets: &mut BTreeMap<String, String>) {
 /// Status, Events, RouteReports and the operator's log, as text.
 async fn visible(trial: &Trial) -> BTreeMap<String, String> {
     let mut texts = BTreeMap::new();
-    for kind in OURS {
+    for kind in KINDS {
         for object in trial.list(kind).await {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
             texts.insert(format!("{kind} {name}"), object.to_string());

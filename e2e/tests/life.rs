@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use causeway_e2e::demo::checks::BOUGHT;
 use causeway_e2e::trial::Trial;
 use serde_json::Value;
 
@@ -75,17 +76,7 @@ async fn the_lab_is_built_once_and_leaves_nothing_whenever_the_operator_is_kille
             "ended before the deletion: {product}"
         );
     }
-    // api.md §3: what of the lab costs money.
-    let expected = [
-        ("expressRouteCircuit", 1),
-        ("expressRouteGateway", 1),
-        ("mcr", 1),
-        ("publicIPAddress", 2),
-        ("vpnConnection", 2),
-        ("vpnGateway", 1),
-        ("vxc", 2),
-    ];
-    let expected = expected.map(|(kind, n)| (kind.to_owned(), n));
+    let expected = BOUGHT.map(|(kind, n)| (kind.to_owned(), n));
     assert_eq!(kinds, BTreeMap::from(expected), "{products:#?}");
     let live: Vec<Value> = trial.sandbox().get("/live").await.unwrap();
     assert!(live.len() > products.len(), "{live:#?}");

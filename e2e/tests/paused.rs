@@ -3,6 +3,7 @@
 //! has no part in any of it.
 #![allow(clippy::print_stderr)] // numbers are what this test is for
 
+use causeway_e2e::demo::checks::BOUGHT;
 use causeway_e2e::harness::rig::by_operation;
 use causeway_e2e::harness::{Case, Rig, simulate};
 use causeway_sandbox::SimTime;
@@ -127,16 +128,7 @@ fn the_lab_takes_as_long_as_the_clouds() {
         }
         eprintln!("bought: {bought:?}");
         assert_eq!(rig.leftovers(), Vec::<String>::new());
-        let expected = [
-            ("expressRouteCircuit", 1),
-            ("expressRouteGateway", 1),
-            ("mcr", 1),
-            ("publicIPAddress", 2),
-            ("vpnConnection", 2),
-            ("vpnGateway", 1),
-            ("vxc", 2),
-        ];
-        let expected = expected.map(|(kind, n)| (kind.to_owned(), n));
+        let expected = BOUGHT.map(|(kind, n)| (kind.to_owned(), n));
         assert_eq!(bought, BTreeMap::from(expected));
         assert!(created <= WORST_RATIO, "the creation took {created:.3}");
         assert!(deleted <= WORST_RATIO, "the deletion took {deleted:.3}");
@@ -153,13 +145,7 @@ async fn quiet_hours(rig: &Rig) {
     let hours = rig.now().secs_since(begun) / 3600.0;
     let calls = rig.calls_since(since);
     let mutating: Vec<_> = calls.iter().filter(|c| c.mutating).collect();
-    let changed: Vec<String> = rig
-        .versions()
-        .await
-        .into_iter()
-        .filter(|(name, version)| versions.get(name) != Some(version))
-        .map(|(name, _)| name)
-        .collect();
+    let changed = rig.written_since(&versions).await;
     eprintln!(
         "{hours:.1} quiet hours: {} reads ({:.1} a minute), {} mutating calls, {} objects written, in {:.1} real seconds",
         calls.len() - mutating.len(),

@@ -15,7 +15,7 @@ mod tables;
 #[path = "truth/unreadable.rs"]
 mod unreadable;
 
-use causeway_e2e::harness::{Case, Rig, Snapshot, simulate};
+use causeway_e2e::harness::{Case, Rig, Snapshot, built, simulate};
 use serde_json::Value;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -31,16 +31,7 @@ const HEALTH: [&str; 4] = [
 /// The lab in order: made once for all cases.
 fn lab() -> &'static Snapshot {
     static LAB: OnceLock<Snapshot> = OnceLock::new();
-    LAB.get_or_init(|| {
-        simulate(async || {
-            let mut rig = Rig::new(&Case::lab());
-            rig.start_operator();
-            rig.apply_all().await;
-            until_all_true(&rig).await;
-            rig.stop_operator().await;
-            rig.snapshot()
-        })
-    })
+    LAB.get_or_init(|| built(&Case::lab(), until_all_true))
 }
 
 /// The lab with the BGP session of the VXC to AWS shut, as lab.md fails over.

@@ -263,8 +263,8 @@ pub fn of_traces(there: &[Branch], back: &[Branch], state: State) -> Vec<Fact> {
     }
 }
 
-/// What of the lab costs money (api.md §3).
-const BOUGHT: [(&str, usize); 7] = [
+/// What of the lab costs money, by kind of the ledger (api.md §3).
+pub const BOUGHT: [(&str, usize); 7] = [
     ("expressRouteCircuit", 1),
     ("expressRouteGateway", 1),
     ("mcr", 1),

@@ -17,4 +17,4 @@ mod watch;
 pub mod wire;
 pub mod worlds;
 
-pub use rig::{Case, Rig, Snapshot, simulate};
+pub use rig::{Case, Rig, Snapshot, built, simulate};

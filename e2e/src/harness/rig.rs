@@ -6,7 +6,8 @@
 
 use super::apiserver::{ApiServer, ApiState};
 use super::wire::{self, SandboxTransport};
-use crate::demo::watch::{Reader, Seen};
+use crate::objects::{Objects, tally};
+use crate::playground::secrets;
 use crate::trial::summary;
 use causeway::clients::http::Transport;
 use causeway::clock::Clock;
@@ -19,13 +20,10 @@ use causeway_sandbox::world::World;
 use causeway_sandbox::{Sandbox, SimTime, State, describe};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{
-    Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, ObjectMeta,
-    PostParams,
-};
+use kube::api::{Api, DeleteParams, ObjectMeta, PostParams};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -34,13 +32,6 @@ use tokio::time::Instant;
 
 /// How often [`Rig::until`] looks, in simulated time.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// The Secrets of `world.json` (contract §3) and their keys (api.md §1).
-const SECRETS: [(&str, &[&str]); 3] = [
-    ("azure", &["tenantID", "clientID", "clientSecret"]),
-    ("aws", &["accessKeyID", "secretAccessKey"]),
-    ("megaport", &["accessKey", "secretKey"]),
-];
 
 /// Runs `f` on this thread with tokio's clock paused: time passes when nobody has anything to do. Several may run side by
 /// side on threads of their own.
@@ -78,18 +69,6 @@ impl Case {
         }
     }
 
-    /// The objects of a YAML file with one or more documents.
-    ///
-    /// # Panics
-    /// When it can not be read.
-    pub fn manifests_of(path: &Path) -> Vec<Value> {
-        let text = std::fs::read_to_string(path)
-            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let documents: Vec<Value> = serde_saphyr::from_multiple(&text)
-            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        documents.into_iter().filter(|d| !d.is_null()).collect()
-    }
-
     fn namespace(&self) -> String {
         self.manifests
             .iter()
@@ -108,14 +87,16 @@ pub struct Snapshot {
     namespace: String,
 }
 
-impl Snapshot {
-    /// Simulated time when it was taken.
-    pub fn at(&self) -> SimTime {
-        self.state.now
-    }
-    pub fn clouds(&self) -> &State {
-        &self.state
-    }
+/// A case built by an operator that has ended, once `steady` has returned: what many tests start from.
+pub fn built(case: &Case, steady: impl AsyncFnOnce(&Rig)) -> Snapshot {
+    simulate(async || {
+        let mut rig = Rig::new(case);
+        rig.start_operator();
+        rig.apply_all().await;
+        steady(&rig).await;
+        rig.stop_operator().await;
+        rig.snapshot()
+    })
 }
 
 /// A running operator.
@@ -129,17 +110,24 @@ pub struct Rig {
     pub sandbox: Sandbox,
     pub api: ApiServer,
     clock: Clock,
-    client: kube::Client,
-    reader: Reader,
-    namespace: String,
+    objects: Objects,
     manifests: Vec<Value>,
     operator: Option<Operator>,
+}
+
+/// Its objects are asked for as its own.
+impl Deref for Rig {
+    type Target = Objects;
+
+    fn deref(&self) -> &Objects {
+        &self.objects
+    }
 }
 
 impl std::fmt::Debug for Rig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Rig")
-            .field("namespace", &self.namespace)
+            .field("namespace", &self.objects.namespace())
             .finish_non_exhaustive()
     }
 }
@@ -195,14 +183,12 @@ impl Rig {
         namespace: String,
         manifests: Vec<Value>,
     ) -> Self {
-        let client = api.client(&namespace);
+        let objects = Objects::new(api.client(&namespace), &namespace);
         Self {
             sandbox,
             api,
             clock,
-            reader: Reader::new(&client, &namespace),
-            client,
-            namespace,
+            objects,
             manifests,
             operator: None,
         }
@@ -214,17 +200,8 @@ impl Rig {
             state: self.sandbox.snapshot(),
             api: self.api.snapshot(),
             manifests: self.manifests.clone(),
-            namespace: self.namespace.clone(),
+            namespace: self.namespace().to_owned(),
         }
-    }
-
-    pub fn namespace(&self) -> &str {
-        &self.namespace
-    }
-
-    /// A client of the stand-in, as a person's.
-    pub fn client(&self) -> kube::Client {
-        self.client.clone()
     }
 
     /// Simulated time.
@@ -252,13 +229,13 @@ impl Rig {
             clock: self.clock.clone(),
         };
         let settings = Settings {
-            namespaces: vec![self.namespace.clone()],
+            namespaces: vec![self.namespace().to_owned()],
             time_scale: 1.0,
             instance: "harness".to_owned(),
         };
         let (stop, stopped) = watch::channel(false);
         // A client of its own: its buffer ends with it.
-        let client = self.api.client(&self.namespace);
+        let client = self.api.client(self.namespace());
         let task = tokio::spawn(run::run(
             client,
             wiring,
@@ -293,50 +270,28 @@ impl Rig {
     pub async fn apply_all(&self) {
         let namespace = Namespace {
             metadata: ObjectMeta {
-                name: Some(self.namespace.clone()),
+                name: Some(self.namespace().to_owned()),
                 ..ObjectMeta::default()
             },
             ..Namespace::default()
         };
-        let namespaces = Api::<Namespace>::all(self.client());
+        let namespaces = Api::<Namespace>::all(self.client.clone());
         match namespaces.create(&PostParams::default(), &namespace).await {
             Ok(_) => {}
             // The stand-in may have it from the start.
             Err(kube::Error::Api(s)) if s.is_already_exists() => {}
-            Err(error) => panic!("namespace {}: {error}", self.namespace),
+            Err(error) => panic!("namespace {}: {error}", self.namespace()),
         }
         let world = self.sandbox.read(|s| describe::world(&s.world));
-        let secrets = Api::<Secret>::namespaced(self.client(), &self.namespace);
-        for (name, keys) in SECRETS {
-            let value = |key: &&str| {
-                let text = world[name][*key].as_str().unwrap_or_default().to_owned();
-                ((*key).to_owned(), text)
-            };
-            let secret = Secret {
-                metadata: ObjectMeta {
-                    name: Some(name.to_owned()),
-                    ..ObjectMeta::default()
-                },
-                string_data: Some(keys.iter().map(value).collect()),
-                ..Secret::default()
-            };
+        let secrets = Api::<Secret>::namespaced(self.client.clone(), self.namespace());
+        let values = secrets::of(&world);
+        for secret in values.unwrap_or_else(|problem| panic!("the world {problem}")) {
             let made = secrets.create(&PostParams::default(), &secret).await;
-            made.unwrap_or_else(|error| panic!("Secret {name}: {error}"));
+            made.unwrap_or_else(|error| panic!("Secret {:?}: {error}", secret.metadata.name));
         }
         for manifest in &self.manifests {
             self.create(manifest).await;
         }
-    }
-
-    /// The API of a kind: ours by its name alone, others as `group/version/Kind`.
-    pub fn kind(&self, kind: &str) -> Api<DynamicObject> {
-        let parts: Vec<&str> = kind.split('/').collect();
-        let gvk = match parts[..] {
-            [group, version, kind] => GroupVersionKind::gvk(group, version, kind),
-            [version, kind] => GroupVersionKind::gvk("", version, kind),
-            _ => GroupVersionKind::gvk("causeway.dev", "v1alpha1", kind),
-        };
-        Api::namespaced_with(self.client(), &self.namespace, &ApiResource::from_gvk(&gvk))
     }
 
     /// Creates an object in the case's namespace.
@@ -345,28 +300,8 @@ impl Rig {
     /// When it is refused.
     pub async fn create(&self, manifest: &Value) {
         let mut manifest = manifest.clone();
-        manifest["metadata"]["namespace"] = self.namespace.clone().into();
-        let object: DynamicObject = serde_json::from_value(manifest.clone())
-            .unwrap_or_else(|error| panic!("not an object: {error}\n{manifest:#}"));
-        let kind = format!(
-            "{}/{}",
-            manifest["apiVersion"].as_str().unwrap_or_default(),
-            manifest["kind"].as_str().unwrap_or_default()
-        );
-        let made = self
-            .kind(&kind)
-            .create(&PostParams::default(), &object)
-            .await;
-        made.unwrap_or_else(|error| panic!("refused: {error}\n{manifest:#}"));
-    }
-
-    /// Asks for the deletion of an object of one of our kinds.
-    ///
-    /// # Panics
-    /// When it is refused.
-    pub async fn delete(&self, kind: &str, name: &str) {
-        let deleted = self.kind(kind).delete(name, &DeleteParams::default()).await;
-        deleted.unwrap_or_else(|error| panic!("{kind} {name} cannot be deleted: {error}"));
+        manifest["metadata"]["namespace"] = self.namespace().into();
+        self.objects.create(&manifest).await;
     }
 
     /// Asks for the deletion of everything that the case made, in the order in which it was made.
@@ -383,36 +318,6 @@ impl Rig {
                 Err(error) => panic!("{kind} {name} cannot be deleted: {error}"),
             }
         }
-    }
-
-    /// An object of one of our kinds as it is, if there is one.
-    ///
-    /// # Panics
-    /// When the stand-in can not be read.
-    pub async fn get(&self, kind: &str, name: &str) -> Option<Value> {
-        let object = self.kind(kind).get_opt(name).await;
-        let object = object.unwrap_or_else(|error| panic!("{kind} {name}: {error}"));
-        object.map(|object| serde_json::to_value(object).unwrap_or_default())
-    }
-
-    /// All objects of a kind.
-    ///
-    /// # Panics
-    /// When the stand-in can not be read.
-    pub async fn list(&self, kind: &str) -> Vec<Value> {
-        let objects = self.kind(kind).list(&ListParams::default()).await;
-        let objects = objects.unwrap_or_else(|error| panic!("{kind}: {error}"));
-        let values = objects.items.iter().map(serde_json::to_value);
-        values.map(Result::unwrap_or_default).collect()
-    }
-
-    /// What the four kinds with slots say of themselves, as `hi/lab` and so on.
-    ///
-    /// # Panics
-    /// When the stand-in can not be read.
-    pub async fn seen(&self) -> Seen {
-        let seen = self.reader.read().await;
-        seen.unwrap_or_else(|error| panic!("the kinds cannot be read: {error}"))
     }
 
     /// Whether all objects of the four kinds say `condition`, of which there must be one at least.
@@ -484,27 +389,6 @@ impl Rig {
         calls
     }
 
-    /// Resource versions of everything of ours, by kind and name.
-    pub async fn versions(&self) -> BTreeMap<String, String> {
-        let mut versions = BTreeMap::new();
-        for kind in [
-            "HybridInterconnect",
-            "ExpressRouteLink",
-            "DirectConnectLink",
-            "VpnPair",
-            "RouteReport",
-        ] {
-            for object in self.list(kind).await {
-                let text = |field: &str| {
-                    let value = object["metadata"][field].as_str();
-                    value.unwrap_or_default().to_owned()
-                };
-                versions.insert(format!("{kind}/{}", text("name")), text("resourceVersion"));
-            }
-        }
-        versions
-    }
-
     /// Everything that the operator ordered, as `(kind, name, ended)`.
     pub fn products(&self) -> Vec<(String, String, bool)> {
         let ours = self.sandbox.ledger().into_iter();
@@ -545,17 +429,12 @@ impl Rig {
 
 /// How often each operation was called, one a line.
 pub fn by_operation(calls: &[CallView]) -> String {
-    let mut count = BTreeMap::<String, usize>::new();
-    for call in calls {
+    tally(calls.iter().map(|call| {
         let provider = serde_json::to_value(call.provider).unwrap_or_default();
-        let provider = provider.as_str().unwrap_or_default().to_owned();
-        *count
-            .entry(format!("{provider} {}", call.operation))
-            .or_default() += 1;
-    }
-    let mut text = String::new();
-    for (operation, n) in &count {
-        text.push_str(&format!("{n:>6}  {operation}\n"));
-    }
-    text
+        format!(
+            "{} {}",
+            provider.as_str().unwrap_or_default(),
+            call.operation
+        )
+    }))
 }

@@ -13,7 +13,7 @@ mod files;
 mod operator;
 mod rig;
 mod sandbox;
-mod secrets;
+pub(crate) mod secrets;
 
 use std::fs;
 use std::io;

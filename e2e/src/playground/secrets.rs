@@ -29,21 +29,11 @@ pub(super) async fn apply(
     let path = sandbox.join("world.json");
     let world: Value = read_json(&path)?;
     let api = Api::<Secret>::namespaced(plane.client().await?, namespace);
-    for (name, keys) in SECRETS {
-        let values = values(&world, name, keys).map_err(|problem| PlaygroundError::Content {
-            path: path.clone(),
-            problem,
-        })?;
-        let secret = Secret {
-            metadata: ObjectMeta {
-                name: Some(name.to_owned()),
-                ..ObjectMeta::default()
-            },
-            string_data: Some(values),
-            ..Secret::default()
-        };
+    let secrets = of(&world).map_err(|problem| PlaygroundError::Content { path, problem })?;
+    for secret in &secrets {
+        let name = secret.metadata.name.as_deref().unwrap_or_default();
         let apply = PatchParams::apply("causeway-playground").force();
-        api.patch(name, &apply, &Patch::Apply(&secret))
+        api.patch(name, &apply, &Patch::Apply(secret))
             .await
             .map_err(|source| ControlPlaneError::Api {
                 action: format!("cannot make the Secret {namespace}/{name}"),
@@ -51,6 +41,21 @@ pub(super) async fn apply(
             })?;
     }
     Ok(())
+}
+
+/// The three Secrets, with the values of a `world.json`; says what it lacks.
+pub(crate) fn of(world: &Value) -> Result<Vec<Secret>, String> {
+    let secret = |(name, keys): (&str, &[&str])| {
+        Ok(Secret {
+            metadata: ObjectMeta {
+                name: Some(name.to_owned()),
+                ..ObjectMeta::default()
+            },
+            string_data: Some(values(world, name, keys)?),
+            ..Secret::default()
+        })
+    };
+    SECRETS.into_iter().map(secret).collect()
 }
 
 fn values(world: &Value, name: &str, keys: &[&str]) -> Result<BTreeMap<String, String>, String> {
