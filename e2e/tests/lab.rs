@@ -4,12 +4,15 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::pin::pin;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use causeway_e2e::objects::{KINDS, tally};
 use causeway_e2e::trial::{Trial, sample, seconds};
+use futures::TryStreamExt;
 use k8s_openapi::api::core::v1::{Event, Secret};
-use kube::api::{Api, ListParams};
+use kube::api::{Api, ListParams, WatchEvent, WatchParams};
 use serde_json::Value;
 
 const SPEED: f64 = 600.0;
@@ -53,6 +56,56 @@ fn by_operation(calls: &[Value]) -> String {
     )
 }
 
+/// When the API server told of the interconnect: how long kubectl takes to start, and to notice, is not the operator's.
+#[derive(Debug, Default)]
+struct Moments {
+    appeared: OnceLock<Instant>,
+    ready: OnceLock<Instant>,
+    deleting: OnceLock<Instant>,
+    gone: OnceLock<Instant>,
+}
+
+impl Moments {
+    /// Watches the interconnect `lab` from its first moment to its last.
+    fn of(trial: &Trial) -> Arc<Self> {
+        let moments = Arc::new(Self::default());
+        let told = moments.clone();
+        let api = trial.kind("HybridInterconnect");
+        tokio::spawn(async move {
+            let changes = api.watch(&WatchParams::default(), "0").await.unwrap();
+            let mut changes = pin!(changes);
+            while let Some(change) = changes.try_next().await.unwrap() {
+                let moment = match &change {
+                    WatchEvent::Deleted(_) => &told.gone,
+                    WatchEvent::Added(_) => &told.appeared,
+                    WatchEvent::Modified(o) if o.metadata.deletion_timestamp.is_some() => {
+                        &told.deleting
+                    }
+                    WatchEvent::Modified(o) if is_ready(&o.data) => &told.ready,
+                    _ => continue,
+                };
+                // The first time counts.
+                let _ = moment.set(Instant::now());
+            }
+        });
+        moments
+    }
+
+    /// Simulated seconds between two of them.
+    fn between(from: &OnceLock<Instant>, to: &OnceLock<Instant>) -> f64 {
+        let (from, to) = (from.get().unwrap(), to.get().unwrap());
+        to.duration_since(*from).as_secs_f64() * SPEED
+    }
+}
+
+fn is_ready(object: &Value) -> bool {
+    let conditions = object["status"]["conditions"].as_array();
+    conditions.is_some_and(|all| {
+        all.iter()
+            .any(|c| c["type"] == "Ready" && c["status"] == "True")
+    })
+}
+
 /// Tells the time of a kind of work against the longest chain of the clouds' own work; answers what was added to that, in
 /// real seconds.
 async fn excess(trial: &Trial, kind: &str, took: f64) -> f64 {
@@ -73,7 +126,7 @@ async fn the_lab_lives_as_kubectl_shows_it() {
     let mut lab = Lab { trial };
     let manifest = manifest(&lab.trial);
 
-    let begun = lab.trial.now().await;
+    let moments = Moments::of(&lab.trial);
     lab.kubectl(&["apply", "-f", &manifest.to_string_lossy()])
         .await;
     let waited = lab
@@ -84,7 +137,7 @@ async fn the_lab_lives_as_kubectl_shows_it() {
             "--timeout=300s",
         ])
         .await;
-    let took = seconds(begun, lab.trial.now().await);
+    let took = Moments::between(&moments.appeared, &moments.ready);
     assert!(waited.contains("lab condition met"), "{waited}");
     let calls = lab.trial.calls().await;
     eprintln!(
@@ -107,10 +160,10 @@ async fn the_lab_lives_as_kubectl_shows_it() {
     no_secret_shows(&lab.trial).await;
     quiet_hours(&lab).await;
 
-    let begun = lab.trial.now().await;
     let before = lab.last_call().await;
     lab.kubectl(&["delete", "hybridinterconnect", "lab"]).await;
-    let took = seconds(begun, lab.trial.now().await);
+    lab.trial.until_gone().await;
+    let took = Moments::between(&moments.deleting, &moments.gone);
     let calls = lab.calls_since(before).await;
     eprintln!(
         "{} calls of the deletion:\n{}",
@@ -118,7 +171,6 @@ async fn the_lab_lives_as_kubectl_shows_it() {
         by_operation(&calls)
     );
     let delete = excess(&lab.trial, "delete", took).await;
-    lab.trial.until_gone().await;
     assert_eq!(lab.trial.leftovers().await, Vec::<String>::new());
     no_secret_shows(&lab.trial).await;
     for (kind, seconds) in [("create", create), ("delete", delete)] {
