@@ -453,6 +453,11 @@ pub fn vif_arn(region: &str, account: &str, vif_id: &str) -> String {
     format!("arn:aws:directconnect:{region}:{account}:dxvif/{vif_id}")
 }
 
+/// The ARN of a connection, whoever made it.
+pub fn connection_arn(region: &str, account: &str, connection_id: &str) -> String {
+    format!("arn:aws:directconnect:{region}:{account}:dxcon/{connection_id}")
+}
+
 /// The ARN of a Direct Connect gateway: it has no region (aws.md §1.4).
 pub fn dx_gateway_arn(account: &str, id: &str) -> String {
     format!("arn:aws:directconnect::{account}:dx-gateway/{id}")

@@ -116,11 +116,17 @@ pub enum Desired {
         auth_key: SecretHandle,
         session: McrSession,
     },
+    /// Megaport makes it with its VXC, at the VXC's rate.
+    HostedConnection {
+        name: String,
+    },
     Vif {
         name: String,
         mtu: u32,
         amazon_address: Ipv4Net,
         customer_address: Ipv4Net,
+        /// For a virtual interface that we make ourselves, on a hosted connection.
+        auth_key: SecretHandle,
     },
     PublicIp {
         name: String,
@@ -232,6 +238,7 @@ impl Desired {
             Self::Imported { .. }
             | Self::Unwanted
             | Self::KeysSecret { .. }
+            | Self::HostedConnection { .. }
             | Self::VgwAttachment { .. }
             | Self::RoutePropagation { .. } => Vec::new(),
             Self::Router {
@@ -432,6 +439,7 @@ impl Desired {
             | Self::VxcAzure { name, .. }
             | Self::ErConnection { name, .. }
             | Self::VxcAws { name, .. }
+            | Self::HostedConnection { name }
             | Self::Vif { name, .. }
             | Self::PublicIp { name, .. }
             | Self::VpnGateway { name, .. }

@@ -166,6 +166,15 @@ const TABLE: &[Row] = &[
         &[],
     ),
     row(
+        "connection",
+        Class::HostedConnection,
+        Aws,
+        "hosted connection",
+        Emergent,
+        false,
+        &["vif", "vxc-aws"],
+    ),
+    row(
         "vif",
         Class::Vif,
         Aws,
@@ -288,6 +297,7 @@ fn slot(id: impl Into<String>, desired: Desired) -> Slot {
         needs: Vec::new(),
         gone_first: Vec::new(),
         birth: Birth::Created,
+        leaves_with: None,
         locks: Vec::new(),
         refresh: None,
     }

@@ -183,10 +183,22 @@ pub fn interconnect(dependents: Vec<Dependent>) -> Interconnect {
     }
 }
 
-/// All four graphs of the lab, by name.
+/// The same link with a virtual interface of its own on a hosted connection.
+pub fn hosted_connection() -> DirectConnect {
+    DirectConnect {
+        hosted_connection: true,
+        ..direct_connect()
+    }
+}
+
+/// All four graphs of the lab, by name, and the other kind of Direct Connect.
 pub fn graphs() -> Vec<(&'static str, Graph)> {
     let none: [SlotId; 0] = [];
     vec![
+        (
+            "hosted connection",
+            crate::graph::directconnect::graph(&hosted_connection(), &none),
+        ),
         (
             "expressroute",
             crate::graph::expressroute::graph(&express_route(), &none),

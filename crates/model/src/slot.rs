@@ -47,6 +47,8 @@ pub enum Output {
     ProviderProvisioned,
     /// The VIF that a VXC to AWS made.
     VifId,
+    /// The hosted connection that a VXC to AWS made.
+    ConnectionId,
     /// The address of a public IP.
     IpAddress,
     /// The outside addresses of a VPN connection's tunnels.
@@ -59,6 +61,7 @@ impl fmt::Display for Output {
             Self::ServiceKey => "service key",
             Self::ProviderProvisioned => "provider state Provisioned",
             Self::VifId => "virtual interface ID",
+            Self::ConnectionId => "connection ID",
             Self::IpAddress => "IP address",
             Self::OutsideAddress => "tunnel outside addresses",
         })
@@ -86,7 +89,7 @@ pub struct Need {
 pub enum Birth {
     /// By our own call.
     Created,
-    /// As a consequence of another slot; then it waits for our confirmation (the hosted VIF).
+    /// As a consequence of another slot; then it waits for our confirmation (the hosted VIF, the hosted connection).
     Emerges { from: SlotId },
 }
 
@@ -176,6 +179,7 @@ pub enum Class {
     Peering,
     ErConnection,
     VxcAws,
+    HostedConnection,
     Vif,
     PublicIp,
     VpnGateway,
@@ -206,6 +210,8 @@ pub struct Slot {
     pub gone_first: Vec<SlotId>,
     /// Only waits for those of `gone_first` when it ever got this far: an unconfirmed VIF does not hold its VXC.
     pub birth: Birth,
+    /// Its object goes when that slot's does, by the provider's doing: no call of ours deletes it.
+    pub leaves_with: Option<SlotId>,
     pub locks: Vec<LockKey>,
     pub recognition: Recognition,
     /// Costs money from the moment it is made.

@@ -130,6 +130,7 @@ fn parts_of(class: Class) -> Parts {
         Class::CustomerGateway => aws::CUSTOMER_GATEWAYS,
         Class::VpnConnection => aws::VPN_CONNECTIONS,
         Class::Vif => aws::VIFS,
+        Class::HostedConnection => aws::HOSTED_CONNECTIONS,
         Class::DirectConnectGateway | Class::DxgwAssociation => aws::DIRECT_CONNECT,
         Class::Router | Class::VxcAzure | Class::VxcAws | Class::KeysSecret | Class::Dependent => {
             Parts::ALL

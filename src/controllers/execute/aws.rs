@@ -5,8 +5,8 @@ use super::{Done, Executor};
 use crate::controllers::env::AwsEnv;
 use crate::controllers::marks::{CLUSTER_TAG, OBJECT_TAG, OWNER_TAG, SLOT_TAG};
 use causeway_aws::{
-    NewCustomerGateway, NewVpnConnection, Tags, TunnelOptions, TunnelPolicy, dx_gateway_arn,
-    vif_arn,
+    NewCustomerGateway, NewPrivateVif, NewVpnConnection, Tags, TunnelOptions, TunnelPolicy,
+    connection_arn, dx_gateway_arn, vif_arn,
 };
 use causeway_model::desired::{Desired, Drift};
 use causeway_model::intent::{CloudError, Intent, Sent};
@@ -143,6 +143,35 @@ async fn create(
             let got = client.create_vpn_connection(&new).await?;
             ours(x, slot, &got.id, &got.tags)
         }
+        Desired::Vif {
+            name,
+            mtu,
+            amazon_address,
+            customer_address,
+            auth_key,
+        } => {
+            let connection_id = x.other(slot, "connection")?;
+            let connections = &aws.snapshot.connections.items;
+            // The partner chose the VLAN; another is refused (aws.md §1.3).
+            let vlan = connections
+                .iter()
+                .find(|c| c.id == connection_id)
+                .map(|c| c.vlan)
+                .ok_or_else(|| x.missing(slot, "the VLAN of the connection"))?;
+            let new = NewPrivateVif {
+                connection_id,
+                name: name.clone(),
+                vlan,
+                asn: x.router_asn(slot)?,
+                auth_key: Some(x.secret(slot, auth_key)?),
+                amazon_address: Some(amazon_address.to_string()),
+                customer_address: Some(customer_address.to_string()),
+                mtu: *mtu,
+                dx_gateway_id: x.other(slot, "dxgw")?,
+                tags: tags(x, aws, slot),
+            };
+            Ok(made(client.create_private_vif(&new).await?.id))
+        }
         _ => Err(x.unsupported(slot, action)),
     }
 }
@@ -168,12 +197,17 @@ fn ours(x: &Executor<'_>, slot: &Slot, id: &str, tags: &Tags) -> Result<Done, Cl
 async fn confirm(x: &Executor<'_>, aws: &AwsEnv, slot: &Slot) -> Result<Done, CloudError> {
     let client = &aws.account.client;
     let id = x.id(slot)?;
-    let gateway = x.other(slot, "dxgw")?;
-    client.confirm_private_vif(&id, &gateway).await?;
-    // A hosted VIF can only be tagged once it is ours (aws.md §1.2); a failure here is mended by the next look.
-    let arn = vif_arn(&aws.region, &aws.account_id, &id);
+    let arn = if slot.class == Class::HostedConnection {
+        client.confirm_connection(&id).await?;
+        connection_arn(&aws.region, &aws.account_id, &id)
+    } else {
+        let gateway = x.other(slot, "dxgw")?;
+        client.confirm_private_vif(&id, &gateway).await?;
+        vif_arn(&aws.region, &aws.account_id, &id)
+    };
+    // What a partner made can only be tagged once it is ours (aws.md §1.2).
     if let Err(error) = client.tag_dx(&arn, &tags(x, aws, slot)).await {
-        tracing::warn!(vif = %id, %error, "the virtual interface is confirmed but could not be tagged yet");
+        tracing::warn!(%id, %error, "a {} is confirmed but could not be tagged", slot.noun);
     }
     Ok(made(id))
 }
@@ -260,6 +294,11 @@ async fn release(x: &Executor<'_>, aws: &AwsEnv, slot: &Slot) -> Result<Done, Cl
         Class::DirectConnectGateway => {
             client
                 .untag_dx(&dx_gateway_arn(&aws.account_id, &id), &keys)
+                .await?;
+        }
+        Class::HostedConnection => {
+            client
+                .untag_dx(&connection_arn(&aws.region, &aws.account_id, &id), &keys)
                 .await?;
         }
         Class::Vif => {

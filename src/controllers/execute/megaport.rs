@@ -187,11 +187,7 @@ async fn create(
                 .map(|a| a.account_id.clone())
                 .ok_or_else(|| x.missing(slot, "the AWS account"))?;
             let router_uid = x.other(slot, "router")?;
-            let asn = megaport
-                .snapshot
-                .mcr(&router_uid)
-                .and_then(|m| m.asn)
-                .ok_or_else(|| x.missing(slot, "the ASN of the router"))?;
+            let asn = x.router_asn(slot)?;
             let mut session = session.clone();
             session.peer_asn = amazon_asn.unwrap_or(session.peer_asn);
             let far_end = if *hosted_connection {

@@ -82,6 +82,19 @@ impl Executor<'_> {
         self.seen_id(other).ok_or_else(|| self.missing(slot, other))
     }
 
+    /// The ASN of the router that the link hangs on, as Megaport says it.
+    fn router_asn(&self, slot: &Slot) -> Result<u32, CloudError> {
+        let uid = self.other(slot, "router")?;
+        let router = self
+            .env
+            .megaport
+            .as_ref()
+            .and_then(|m| m.snapshot.mcr(&uid));
+        router
+            .and_then(|m| m.asn)
+            .ok_or_else(|| self.missing(slot, "the ASN of the router"))
+    }
+
     fn secret(&self, slot: &Slot, handle: &SecretHandle) -> Result<Secret, CloudError> {
         self.secrets.get(handle).ok_or_else(|| {
             let what = format!(

@@ -49,6 +49,14 @@ impl Managed for DirectConnectLink {
                 .find(|v| v.id == id)
                 .cloned()
         });
+        let connection = w.prepared.and_then(|p| {
+            let id = &w.observed?.seen.get("connection")?.present()?.id;
+            let connections = &p.env.aws.as_ref()?.snapshot.connections.items;
+            connections.iter().find(|c| c.id == *id).cloned()
+        });
+        if let Some(c) = connection {
+            status.connection_state = Some(c.state.as_str().to_owned());
+        }
         if let Some(v) = vif {
             status.virtual_interface_state = Some(v.state.as_str().to_owned());
             status.virtual_interface_id = Some(v.id);
@@ -97,13 +105,6 @@ async fn prepare(
     deleting: bool,
 ) -> Result<Prepared, Rejection> {
     let spec = &object.spec;
-    // Ordering the connection without being able to make its virtual interface would leave it half-built.
-    if !deleting && spec.settings.type_ == DirectConnectType::HostedConnection {
-        return Err(no(
-            "InvalidTopology",
-            "spec.type: HostedConnection can not be built by this version: use HostedVirtualInterface",
-        ));
-    }
     if !deleting {
         common::no_adoption([
             ("spec.adoptID".to_owned(), spec.settings.adopt_id.as_ref()),

@@ -5,12 +5,12 @@ use super::{Env, Sight, id_of, unreadable};
 use crate::controllers::env::AwsEnv;
 use crate::inventory::Part;
 use causeway_aws::{
-    AssociationState, AttachmentState, CustomerGateway, DxGateway, State as AwsState, Tags, Vif,
-    VifState, VpnConnection, VpnGateway,
+    AssociationState, AttachmentState, ConnectionState, CustomerGateway, DxGateway,
+    State as AwsState, Tags, Vif, VifState, VpnConnection, VpnGateway,
 };
 use causeway_model::desired::{Desired, prefix_list};
 use causeway_model::observe::{Ownership, Present, Record, Seen, State};
-use causeway_model::slot::{Class, Output, Slot, SlotId};
+use causeway_model::slot::{Birth, Class, Output, Slot, SlotId};
 use ipnet::Ipv4Net;
 use std::collections::BTreeMap;
 
@@ -34,7 +34,8 @@ pub(super) fn observe(
         Class::VgwAttachment => attachment(env, aws, slot, record, others),
         Class::RoutePropagation => propagation(env, aws, slot, record, others),
         Class::DxgwAssociation => association(env, aws, record, others),
-        Class::Vif => vif(env, aws, record, others),
+        Class::HostedConnection => connection(env, aws, record, others),
+        Class::Vif => vif(env, aws, slot, record, others),
         Class::Vpc => by_id(
             env,
             slot,
@@ -403,19 +404,80 @@ fn association(env: &Env, aws: &AwsEnv, record: Option<&Record>, others: Others<
     (Seen::Present(Box::new(p)), part.read_at)
 }
 
-/// The hosted VIF: recognised by the ID that its VXC yields, never as "the only one that waits" (aws.md §1.2).
-fn vif(env: &Env, aws: &AwsEnv, record: Option<&Record>, others: Others<'_>) -> Sight {
+/// What the VXC to AWS yielded, or was recorded to have yielded.
+fn yielded(others: Others<'_>, output: Output, record: Option<&Record>) -> Option<String> {
+    others
+        .get("vxc-aws")
+        .and_then(Seen::present)
+        .and_then(|p| p.outputs.get(&output))
+        .cloned()
+        .or_else(|| record.and_then(|r| r.id.clone()))
+}
+
+/// The hosted connection: recognised by the ID that its VXC yields (aws.md §1.3).
+fn connection(env: &Env, aws: &AwsEnv, record: Option<&Record>, others: Others<'_>) -> Sight {
+    let part = &aws.snapshot.connections;
+    let items = match part.current(env.now, env.stale_after) {
+        Ok(items) => items,
+        Err(why) => return (Seen::Unreadable(why), part.read_at),
+    };
+    let id = yielded(others, Output::ConnectionId, record);
+    let Some(found) = items.iter().find(|c| Some(&c.id) == id.as_ref()) else {
+        return (Seen::Absent, part.read_at);
+    };
+    let state = match &found.state {
+        ConnectionState::Ordering => State::AwaitsConfirmation,
+        // `down` is the line's matter: the connection is built. `unknown` holds what was there.
+        ConnectionState::Available | ConnectionState::Down | ConnectionState::Unknown => {
+            State::Ready
+        }
+        ConnectionState::Deleting => State::Deleting,
+        ConnectionState::Deleted => {
+            return (
+                Seen::Gone {
+                    id: found.id.clone(),
+                },
+                part.read_at,
+            );
+        }
+        ConnectionState::Rejected => State::Failed {
+            message: "it was rejected while it waited for confirmation; the VXC must be made anew"
+                .to_owned(),
+        },
+        ConnectionState::Requested | ConnectionState::Pending | ConnectionState::Other(_) => {
+            State::Settling {
+                forbids_deletion: false,
+            }
+        }
+    };
+    let mut p = blank(&found.id, state, found.state.as_str());
+    p.ownership = Ownership::Ours;
+    (Seen::Present(Box::new(p)), part.read_at)
+}
+
+/// The hosted VIF is recognised by the ID that its VXC yields, never as "the only one that waits" (aws.md §1.2); one that
+/// we made on a hosted connection by our tag.
+fn vif(env: &Env, aws: &AwsEnv, slot: &Slot, record: Option<&Record>, others: Others<'_>) -> Sight {
     let part = &aws.snapshot.vifs;
     let items = match part.current(env.now, env.stale_after) {
         Ok(items) => items,
         Err(why) => return (Seen::Unreadable(why), part.read_at),
     };
-    let yielded = others
-        .get("vxc-aws")
-        .and_then(Seen::present)
-        .and_then(|p| p.outputs.get(&Output::VifId))
-        .cloned();
-    let Some(id) = yielded.or_else(|| record.and_then(|r| r.id.clone())) else {
+    let own = slot.birth == Birth::Created && slot.wanted;
+    let id = if own {
+        let live = |v: &&Vif| !matches!(v.state, VifState::Deleted | VifState::Rejected);
+        // The lowest ID, so that two reads choose the same one should there ever be two.
+        let marked = items
+            .iter()
+            .filter(live)
+            .filter(|v| env.marks.is_slot(&v.tags, &slot.id))
+            .map(|v| v.id.clone())
+            .min();
+        marked.or_else(|| record.and_then(|r| r.id.clone()))
+    } else {
+        yielded(others, Output::VifId, record)
+    };
+    let Some(id) = id else {
         return (Seen::Absent, part.read_at);
     };
     let Some(found) = items.iter().find(|v| v.id == id) else {

@@ -146,6 +146,14 @@ fn fill_vxc(slot: &Slot, v: &Vxc) -> (BTreeMap<Output, String>, BTreeMap<String,
     {
         outputs.insert(Output::VifId, id);
     }
+    if let Some(id) = v
+        .aws
+        .as_ref()
+        .and_then(|a| a.connection_id.clone())
+        .filter(|i| !i.is_empty())
+    {
+        outputs.insert(Output::ConnectionId, id);
+    }
     let wanted = match &slot.desired {
         Desired::VxcAzure { session, .. } | Desired::VxcAws { session, .. } => Some(session),
         _ => None,

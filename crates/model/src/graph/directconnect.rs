@@ -2,7 +2,7 @@
 
 use super::{finish, imported, slot};
 use crate::desired::{Desired, McrSession};
-use crate::slot::{Birth, Graph, Level, LockKey, Output, SlotId};
+use crate::slot::{Birth, Graph, Level, LockKey, Output, Recognition, SlotId};
 use crate::spec::{DirectConnect, Source};
 
 /// Builds it. `recorded` names the slots that status still has.
@@ -98,13 +98,34 @@ pub fn graph(spec: &DirectConnect, recorded: &[SlotId]) -> Graph {
             mtu: spec.mtu,
             amazon_address: spec.amazon_address,
             customer_address: spec.customer_address,
+            auth_key: spec.auth_key.clone(),
         },
     )
-    .needs("vxc-aws", Level::Output(Output::VifId))
     .needs("dxgw", Level::Ready);
-    vif.birth = Birth::Emerges {
+    let emerges = Birth::Emerges {
         from: "vxc-aws".into(),
     };
+    if spec.hosted_connection {
+        // What Megaport makes is the connection; the virtual interface on it is ours to make (aws.md §1.3).
+        let mut connection = slot(
+            "connection",
+            Desired::HostedConnection {
+                name: spec.vif_name.clone(),
+            },
+        )
+        .needs("vxc-aws", Level::Output(Output::ConnectionId));
+        connection.birth = emerges;
+        connection.leaves_with = Some("vxc-aws".into());
+        g.add(connection);
+        vif.recognition = Recognition::Tag;
+        vif = vif.needs("connection", Level::Ready);
+        if spec.generated_keys.is_some() {
+            vif = vif.needs("keys", Level::Ready);
+        }
+    } else {
+        vif.birth = emerges;
+        vif = vif.needs("vxc-aws", Level::Output(Output::VifId));
+    }
     g.add(vif);
     finish(&mut g, recorded);
     g

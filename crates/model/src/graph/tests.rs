@@ -36,6 +36,11 @@ fn the_last_column_of_the_table_holds() {
     assert_eq!(gone_first(&dx, "vxc-aws"), ["vif"]);
     assert_eq!(gone_first(&dx, "keys"), ["vif", "vxc-aws"]);
 
+    let own = crate::graph::directconnect::graph(&lab::hosted_connection(), &[]);
+    assert_eq!(gone_first(&own, "vxc-aws"), ["vif"]);
+    assert_eq!(gone_first(&own, "connection"), ["vif", "vxc-aws"]);
+    assert_eq!(gone_first(&own, "keys"), ["connection", "vif", "vxc-aws"]);
+
     let vpn = crate::graph::vpn::graph(&lab::vpn(), &[]);
     assert_eq!(
         gone_first(&vpn, "vpn-gateway"),

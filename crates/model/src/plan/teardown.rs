@@ -87,6 +87,18 @@ impl Walk<'_> {
                 format!("{name} is {}", p.provider_state),
             );
         }
+        if let Some(with) = &slot.leaves_with {
+            self.look_within(self.input.timing.settling);
+            let other = self.describe_id(with);
+            let message = if self.is_gone(with) {
+                format!(
+                    "{name} goes with {other}, which is gone: should it stay, delete it at the provider"
+                )
+            } else {
+                format!("{name} goes with {other}")
+            };
+            return self.block(slot, Why::Settling, message);
+        }
         let waiting: Vec<SlotId> = slot
             .gone_first
             .iter()

@@ -60,6 +60,10 @@ impl World {
     }
 
     fn exists(&self, slot: &str) -> bool {
+        let with = self.graph.get(slot).and_then(|s| s.leaves_with.clone());
+        if with.is_some_and(|with| !self.exists(with.as_str())) {
+            return false;
+        }
         self.objects
             .get(slot)
             .is_some_and(|o| o.gone_at.is_none_or(|g| self.now < g))
@@ -124,6 +128,7 @@ impl World {
             }
             Class::VxcAws if ready => {
                 outputs.insert(Output::VifId, "dxvif-1".to_owned());
+                outputs.insert(Output::ConnectionId, "dxcon-1".to_owned());
             }
             Class::PublicIp if ready => {
                 outputs.insert(Output::IpAddress, "203.0.113.1".to_owned());
@@ -294,7 +299,9 @@ impl World {
                         );
                     }
                     memo.acted = Some(Self::at(self.now));
-                    self.objects.get_mut(&slot.id).unwrap().gone_at = Some(self.now + TAKES);
+                    assert_eq!(slot.leaves_with, None, "{} is not ours to delete", slot.id);
+                    let gone_at = Some(self.now + TAKES);
+                    self.objects.get_mut(&slot.id).unwrap().gone_at = gone_at;
                 }
                 Action::Update { .. } | Action::Release { .. } => {
                     panic!("nothing to update or release: {action:?}")
