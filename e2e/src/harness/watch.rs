@@ -378,7 +378,7 @@ impl<'a> Watch<'a> {
                 };
                 let truth = imagined
                     .entry((scope.name.clone(), name.clone()))
-                    .or_insert_with(|| alone(&self.rig.sandbox.snapshot(), scope, &made));
+                    .or_insert_with(|| self.imagine(scope, &made));
                 for (field, direction) in [
                     ("azureToAWS", &truth.to_aws),
                     ("awsToAzure", &truth.to_azure),
@@ -400,6 +400,19 @@ impl<'a> Watch<'a> {
         }
         self.imagined = Some(imagined);
         wrong
+    }
+
+    /// What the path would be worth alone. What was asked of the clouds lately is not copied with them: it makes no
+    /// difference to their network, and is most of what they remember.
+    fn imagine(&self, scope: &Scope, made: &Made) -> Truth {
+        self.rig.sandbox.raw(|s, _| {
+            let calls = std::mem::take(&mut s.calls.entries);
+            let answers = std::mem::take(&mut s.azure.lros);
+            let truth = alone(s, scope, made);
+            s.calls.entries = calls;
+            s.azure.lros = answers;
+            truth
+        })
     }
 
     /// Conditions that changed more often than something really changed.

@@ -69,14 +69,24 @@ fn granular(value: &Value, schema: Option<&Schema>) -> bool {
 /// What stands at each path: a leaf, or nothing of its own (an item of a list that is a map).
 type Leaves<'v> = BTreeMap<Path, Option<&'v Value>>;
 
-/// The paths of `value`, which stands at `at`: leaves, and items of lists that are maps or sets.
-fn collect<'v>(value: &'v Value, schema: Option<&Schema>, at: &mut Path, into: &mut Leaves<'v>) {
+/// The paths of `value`, which stands at `at`: leaves, and items of lists that are maps or sets; nothing of what is in
+/// `but`.
+fn collect<'v>(
+    value: &'v Value,
+    schema: Option<&Schema>,
+    at: &mut Path,
+    but: &[Path],
+    into: &mut Leaves<'v>,
+) {
+    if at.len() <= 2 && but.contains(at) {
+        return;
+    }
     let pieces = granular(value, schema);
     match (value, schema) {
         (Value::Object(map), _) if pieces && !map.is_empty() => {
             for (name, value) in map {
                 at.push(Step::Field(name.clone()));
-                collect(value, schema.and_then(|s| field(s, name)), at, into);
+                collect(value, schema.and_then(|s| field(s, name)), at, but, into);
                 at.pop();
             }
         }
@@ -85,7 +95,7 @@ fn collect<'v>(value: &'v Value, schema: Option<&Schema>, at: &mut Path, into: &
                 at.push(Step::Item(identity(item, schema)));
                 if granular(item, items(schema)) {
                     into.insert(at.clone(), None);
-                    collect(item, items(schema), at, into);
+                    collect(item, items(schema), at, but, into);
                 } else {
                     into.insert(at.clone(), Some(item));
                 }
@@ -126,8 +136,40 @@ fn system(path: &Path) -> bool {
 }
 
 fn leaves<'v>(object: &'v Value, schema: &Schema) -> Leaves<'v> {
+    leaves_but(object, schema, &[])
+}
+
+/// The fields of an object, and the fields of these, that are equal in both.
+fn unchanged(old: &Value, new: &Value) -> Vec<Path> {
+    let mut same = Vec::new();
+    let (Value::Object(before), Value::Object(after)) = (old, new) else {
+        return same;
+    };
+    for (name, value) in after {
+        let Some(was) = before.get(name) else {
+            continue;
+        };
+        let at = vec![Step::Field(name.clone())];
+        if was == value {
+            same.push(at);
+        } else if let (Value::Object(before), Value::Object(after)) = (was, value) {
+            let equal = after
+                .iter()
+                .filter(|(name, value)| before.get(*name) == Some(*value));
+            same.extend(equal.map(|(name, _)| {
+                let mut at = at.clone();
+                at.push(Step::Field(name.clone()));
+                at
+            }));
+        }
+    }
+    same
+}
+
+/// As [`leaves`], without what lies at or under these paths.
+fn leaves_but<'v>(object: &'v Value, schema: &Schema, same: &[Path]) -> Leaves<'v> {
     let mut all = Leaves::new();
-    collect(object, Some(schema), &mut Path::new(), &mut all);
+    collect(object, Some(schema), &mut Path::new(), same, &mut all);
     all.retain(|path, _| !system(path));
     all
 }
@@ -208,8 +250,13 @@ pub(super) fn written(
     new: &Value,
     schema: &Schema,
 ) -> Owners {
-    let after = leaves(new, schema);
-    let before = old.map(|old| leaves(old, schema)).unwrap_or_default();
+    // Most of an object stays as it was, and a status is written often: what did not change is not taken apart.
+    let same = old.map(|old| unchanged(old, new)).unwrap_or_default();
+    let kept = |path: &Path| same.iter().any(|s| path.starts_with(s));
+    let after = leaves_but(new, schema, &same);
+    let before = old
+        .map(|old| leaves_but(old, schema, &same))
+        .unwrap_or_default();
     let changed: Paths = after
         .iter()
         .filter(|(path, value)| before.get(*path) != Some(*value))
@@ -218,7 +265,7 @@ pub(super) fn written(
     let mut next = owners.clone();
     for (other, owned) in &mut next {
         owned.retain(|path| {
-            after.contains_key(path) && (other == manager || !changed.contains(path))
+            kept(path) || after.contains_key(path) && (other == manager || !changed.contains(path))
         });
     }
     next.entry(manager.clone()).or_default().extend(changed);

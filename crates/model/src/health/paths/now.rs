@@ -40,7 +40,8 @@ impl Infer<'_> {
             });
             match takes {
                 Can::Yes => {
-                    // AWS sends it to the router. A router whose ports to Microsoft are down drops it.
+                    // AWS sends it to the router. One whose ports to Microsoft are down would drop it; but such a router has
+                    // taken the prefix back from AWS: one of the two was heard earlier, and the next reading tells which.
                     let onward = any_of(
                         circuits
                             .iter()
@@ -54,7 +55,10 @@ impl Infer<'_> {
                     );
                     return match onward {
                         Can::Yes => Way::one(Carrier::ExpressRoute),
-                        Can::No(_) => Way::By(BTreeSet::new()),
+                        Can::No(why) => Way::Unknown(Doubt::new(format!(
+                            "AWS accepts {prefix} on the virtual interface of {}, but {why}",
+                            dx.name
+                        ))),
                         Can::Unknown(d) => Way::Unknown(d),
                     };
                 }

@@ -111,3 +111,44 @@ fn the_fabric_is_not_believed_when_its_gateway_says_otherwise() {
     let j = once(&p);
     assert_eq!((available(&j).0, j.active), (Truth::Unknown, None));
 }
+
+#[test]
+fn a_recovery_whose_evidence_comes_piece_by_piece_is_no_outage() {
+    // Over the VPN; then the circuit's session comes back. AWS's table is read already, the edge's word is the last one.
+    let mut memory = Memory::default();
+    let mut p = lab();
+    let port = &mut p.express_routes[0].ports[0];
+    port.router_says = Reading::Read(Some(session("169.254.101.218", SessionState::Down)));
+    port.edge_says = says("169.254.101.217", SessionState::Down);
+    p.nics[0].routes = failed_over().nics[0].routes.clone();
+    p.direct_connects[0].accepted = vif(VifDirection::Accepted, &[]);
+    let j = judge(&p, &mut memory, &at(0));
+    assert_eq!(
+        (available(&j).0, j.active),
+        (Truth::True, Some(Active::Vpn))
+    );
+    p.direct_connects[0].accepted = vif(VifDirection::Accepted, &["172.29.0.0/16"]);
+    for i in 1..3 {
+        let j = judge(&p, &mut memory, &at(15 * i));
+        assert_eq!(
+            (available(&j).0, j.active),
+            (Truth::True, Some(Active::Vpn))
+        );
+        assert_eq!(bgp(&j), (Truth::False, "SessionDown"), "that one is down");
+    }
+    // A contradiction that lasts is not known to be an outage, nor to be none.
+    let j = judge(&p, &mut memory, &at(45));
+    assert_eq!((available(&j).0, j.active), (Truth::Unknown, None));
+    let why = &j.verdicts.available.as_ref().unwrap().message;
+    assert!(
+        why.contains("AWS accepts 172.29.0.0/16") && why.contains("169.254.101.218"),
+        "{why}"
+    );
+    // Where the machines still send it into the dead session, it is an outage at once.
+    p.nics[0].routes = lab().nics[0].routes.clone();
+    let j = judge(&p, &mut memory, &at(60));
+    assert_eq!(
+        (available(&j).0, j.active),
+        (Truth::False, Some(Active::None))
+    );
+}
