@@ -1,8 +1,6 @@
 //! Every world of `e2e/worlds/`: built by the operator, then broken in every single place, and in 500 random pairs of
 //! places. What status says must be what the sandbox's traces say.
 //!
-//! The pairs are not in `make test` yet: `-- --ignored` runs them.
-//!
 //! A failing case names itself: `CAUSEWAY_SWEEP='lab pair 17' cargo test --workspace --test sweep -- --nocapture` runs it
 //! alone (`single` likewise; `17..25` runs a row of them on one operator). `CAUSEWAY_SWEEP_SEED` takes other pairs.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)] // a failed assumption is a failed test
@@ -11,17 +9,13 @@ use causeway_e2e::harness::sweep::{self, Built, Outcome, Planned};
 use causeway_e2e::harness::worlds;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Pairs over all worlds, at least.
 const PAIRS: usize = 500;
 /// Cases that one operator goes through.
 const ROW: usize = 16;
 const SEED: u64 = 4;
-/// Single failures that may disagree, printed each time. The goal is none. One is known: in `more-specific`, while a VXC
-/// that was cut comes back, `Available` is False for three samples ("nothing carries … from AWS to Azure") although the
-/// traffic flows. Two more are allowed, because kube's order of reconciles due in one moment has no seed.
-const KNOWN: usize = 3;
 
 enum Job {
     Build(&'static str),
@@ -80,6 +74,8 @@ fn worker(work: &(Mutex<Work>, Condvar), pairs: Option<usize>) {
                 all.cases += out.cases;
                 all.unknown += out.unknown;
                 all.late = all.late.max(out.late);
+                all.agreed = all.agreed.max(out.agreed);
+                all.recovered = all.recovered.max(out.recovered);
                 all.simulated += out.simulated;
                 for (number, words) in &out.wrong {
                     // At once: a sweep that is cut off has said what it found.
@@ -118,9 +114,11 @@ fn replay(wish: &str) {
     cases.retain(|c| (from..to).contains(&c.number));
     let out = sweep::run(&built, &cases);
     println!(
-        "{} cases, {:?} late at most, {} simulated s",
+        "{} cases; path late by at most {:?}, all that is said by {:?}, recoveries by {:?}; {} simulated s",
         out.cases,
         out.late,
+        out.agreed,
+        out.recovered,
         out.simulated.as_secs()
     );
     assert!(out.wrong.is_empty(), "{:#?}", out.wrong);
@@ -135,9 +133,11 @@ fn each_single_failure_in_every_world() {
 }
 
 #[test]
-#[ignore = "ten minutes on a busy machine: cargo test --workspace --test sweep -- --ignored --nocapture"]
 fn random_pairs_of_failures_in_every_world() {
-    every_world(true);
+    // One case is replayed by the other test.
+    if std::env::var("CAUSEWAY_SWEEP").is_err() {
+        every_world(true);
+    }
 }
 
 fn every_world(in_pairs: bool) {
@@ -156,19 +156,23 @@ fn every_world(in_pairs: bool) {
     let w = work.0.into_inner().unwrap();
     let mut wrong = Vec::new();
     let mut cases = std::collections::BTreeSet::new();
-    let (mut singles, mut of_two, mut late, mut simulated) = (0, 0, Duration::ZERO, Duration::ZERO);
+    let (mut singles, mut of_two, mut all) = (0, 0, Outcome::default());
     for (world, [single, pair]) in &w.done {
         println!(
-            "{world:26} built in {:5} s; {:3} single failures, {:3} pairs, path late by at most {:5.1} s, {} directions that nobody could know",
+            "{world:26} built in {:5} s; {:3} single failures, {:3} pairs, path late by at most {:5.1} s, all that is said by {:5.1} s, recoveries by {:5.1} s; {} directions that nobody could know",
             w.built[world],
             single.cases,
             pair.cases,
             single.late.max(pair.late).as_secs_f32(),
+            single.agreed.max(pair.agreed).as_secs_f32(),
+            single.recovered.max(pair.recovered).as_secs_f32(),
             single.unknown + pair.unknown,
         );
         for (kind, out) in [("single", single), ("pair", pair)] {
-            late = late.max(out.late);
-            simulated += out.simulated;
+            all.late = all.late.max(out.late);
+            all.agreed = all.agreed.max(out.agreed);
+            all.recovered = all.recovered.max(out.recovered);
+            all.simulated += out.simulated;
             for (number, words) in &out.wrong {
                 cases.insert((*world, kind, *number));
                 wrong.push(format!(
@@ -181,21 +185,22 @@ fn every_world(in_pairs: bool) {
         of_two += pair.cases;
     }
     println!(
-        "{} worlds, {singles} single failures, {of_two} pairs (seed {}): {} disagreements; the path was late by at most {:.1} s after the network came to rest; {:.1} simulated hours in {:.0} s",
+        "{} worlds, {singles} single failures, {of_two} pairs (seed {}): {} disagreements; after the network came to rest the path was late by at most {:.1} s, all that is said by {:.1} s, recoveries by {:.1} s; {:.1} simulated hours in {:.0} s",
         w.done.len(),
         seed(),
         wrong.len(),
-        late.as_secs_f32(),
-        simulated.as_secs_f64() / 3600.0,
+        all.late.as_secs_f32(),
+        all.agreed.as_secs_f32(),
+        all.recovered.as_secs_f32(),
+        all.simulated.as_secs_f64() / 3600.0,
         began.elapsed().as_secs_f32(),
     );
     for words in &wrong {
         println!("{words}");
     }
-    let bound = if in_pairs { 0 } else { KNOWN };
     assert!(
-        cases.len() <= bound,
-        "{} cases disagree, {bound} are known:\n{}",
+        cases.is_empty(),
+        "{} cases disagree:\n{}",
         cases.len(),
         wrong.join("\n")
     );
@@ -203,6 +208,6 @@ fn every_world(in_pairs: bool) {
     if in_pairs {
         assert!(of_two >= PAIRS, "{of_two}");
     } else {
-        assert!(singles >= 150, "{singles}");
+        assert!(singles >= 220, "{singles}");
     }
 }

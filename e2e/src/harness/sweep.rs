@@ -236,6 +236,10 @@ pub struct Outcome {
     pub wrong: Vec<(usize, String)>,
     /// The longest that `activePath` needed after the network had come to rest.
     pub late: Duration,
+    /// The same for everything that must agree while something is broken.
+    pub agreed: Duration,
+    /// The same for everything that must be as it was once all is mended.
+    pub recovered: Duration,
     /// Path directions that nobody could know.
     pub unknown: usize,
     /// Simulated time.
@@ -279,6 +283,8 @@ pub fn run(built: &Built, cases: &[Planned]) -> Outcome {
                 }
             }
             out.late = out.late.max(watch.late);
+            out.agreed = out.agreed.max(watch.agreed);
+            out.recovered = out.recovered.max(watch.recovered);
             out.unknown += watch.unknown;
             out.simulated += began.elapsed();
             drop(watch);

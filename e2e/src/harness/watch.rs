@@ -48,6 +48,10 @@ pub(super) struct Watch<'a> {
     pub(super) wrong: Vec<String>,
     /// The longest that `activePath` needed after the network had come to rest.
     pub(super) late: Duration,
+    /// The same for everything that must agree while something is broken.
+    pub(super) agreed: Duration,
+    /// The same for everything that must be as it was once all is mended.
+    pub(super) recovered: Duration,
     pub(super) unknown: usize,
 }
 
@@ -86,6 +90,8 @@ impl<'a> Watch<'a> {
             imagined: None,
             wrong: Vec::new(),
             late: Duration::ZERO,
+            agreed: Duration::ZERO,
+            recovered: Duration::ZERO,
             unknown: 0,
         };
         watch.begin();
@@ -299,6 +305,12 @@ impl<'a> Watch<'a> {
             }
             let wrong = self.disagreements(conditions);
             if wrong.is_empty() {
+                let longest = if conditions.is_some() {
+                    &mut self.recovered
+                } else {
+                    &mut self.agreed
+                };
+                *longest = since.elapsed().max(*longest);
                 return true;
             }
             if since.elapsed() >= patience {
