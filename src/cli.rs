@@ -42,6 +42,11 @@ pub struct Run {
     #[arg(long, env = "CAUSEWAY_LEADER_ELECT_IDENTITY")]
     pub leader_elect_identity: Option<String>,
 
+    /// Begin anew in place, under the same process ID, when the Lease is lost, instead of ending with an error: for places
+    /// without a supervisor. In Kubernetes the kubelet is one.
+    #[arg(long, env = "CAUSEWAY_LEADER_ELECT_RESTART")]
+    pub leader_elect_restart: bool,
+
     /// Divides waits, poll periods, deadlines of cloud operations, lag and staleness windows and obeyed Retry-After by
     /// this: the counterpart of the sandbox's --speed. Transport and Kubernetes time-outs and the Lease stay in wall time.
     #[arg(long, env = "CAUSEWAY_TIME_SCALE", default_value_t = 1.0, value_parser = parse_scale)]

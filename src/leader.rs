@@ -1,11 +1,17 @@
-//! One active operator, by a Lease: pure rules (`evaluate`), and a loop that renews with writes conditioned on the
-//! resource version. The holder's own deadline is monotonic and local: it passes without any network, so that a process
-//! that is cut off stops acting before another one starts (kube.md §8).
+//! One active operator, by a Lease: pure rules (`evaluate`, `predecessor`), and a loop that renews with writes conditioned
+//! on the resource version. The holder's own deadline is monotonic and local: it passes without any network, so that a
+//! process that is cut off stops acting before another one starts (kube.md §8). It is asked by the transports, when a
+//! request that may change something is about to be written ([`Gate`]); what was written before may still be carried out
+//! for as long as such a request may take, and a successor buys nothing until that has become visible.
 
+use crate::clients::http::CHANGE_DEADLINE;
 use crate::clock::Clock;
+use causeway_aws::{Closed, Gate};
+use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{ObjectMeta, PostParams};
+use kube::client::Body;
 use kube::{Api, Client};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -57,11 +63,28 @@ pub fn evaluate(spec: &LeaseSpec, identity: &str, unchanged_for: Duration) -> St
     }
 }
 
+/// For how long after this process took the Lease requests of whoever held it may still arrive at the providers. `None`:
+/// there was nobody, or it let go of the Lease after its last request was answered. `mine`: this process held it before.
+pub fn predecessor(spec: &LeaseSpec, identity: &str, mine: bool) -> Option<Duration> {
+    let term = spec.lease_duration_seconds.unwrap_or(15);
+    match spec.holder_identity.as_deref() {
+        None | Some("") => None,
+        Some(holder) if holder == identity && mine => None,
+        // A process of the same name that may not have ended yet: nobody waited for its Lease to run out.
+        Some(holder) if holder == identity => {
+            Some(Duration::from_secs(u64::try_from(term).unwrap_or(15)) + CHANGE_DEADLINE)
+        }
+        Some(_) => Some(CHANGE_DEADLINE),
+    }
+}
+
 /// Says whether this process may act now. Cloned into everything that sends mutating requests.
 #[derive(Debug, Clone)]
 pub struct Leadership {
     until: Arc<Mutex<Option<Instant>>>,
     always: bool,
+    /// Until when requests of the last holder may arrive.
+    predecessor: Arc<Mutex<Option<Timestamp>>>,
 }
 
 impl Leadership {
@@ -70,6 +93,7 @@ impl Leadership {
         Self {
             until: Arc::default(),
             always: true,
+            predecessor: Arc::default(),
         }
     }
 
@@ -83,9 +107,49 @@ impl Leadership {
                 .is_some_and(|t| Instant::now() < t)
     }
 
+    /// Until when requests that the last holder of the Lease had sent may still be carried out.
+    pub fn predecessor_until(&self) -> Option<Timestamp> {
+        *self
+            .predecessor
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn set(&self, until: Option<Instant>) {
         *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
     }
+}
+
+impl Gate for Leadership {
+    fn is_open(&self) -> bool {
+        self.holds()
+    }
+}
+
+/// A client whose writes are sent only while this process leads; reads and watches always are.
+pub fn guarded(client: Client, leadership: Leadership) -> Client {
+    let namespace = client.default_namespace().to_owned();
+    let service = tower::service_fn(move |request: http::Request<Body>| {
+        let (client, leadership) = (client.clone(), leadership.clone());
+        async move {
+            let reads = matches!(*request.method(), http::Method::GET | http::Method::HEAD);
+            if reads || leadership.holds() {
+                client.send(request).await
+            } else {
+                Err(kube::Error::Service(Box::new(Closed)))
+            }
+        }
+    });
+    Client::new(service, namespace)
+}
+
+/// How an election ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Nothing of this process is under way: a successor may start at once.
+    Release,
+    /// Something may be: the Lease runs out by itself, and this process does nothing more.
+    Abandon,
 }
 
 /// Runs the election until `stop`: `true` goes out once the Lease is held, `false` once it is lost for good.
@@ -110,6 +174,7 @@ impl Elector {
         let leadership = Leadership {
             until: Arc::default(),
             always: false,
+            predecessor: Arc::default(),
         };
         let (held, receiver) = watch::channel(false);
         let elector = Self {
@@ -123,13 +188,16 @@ impl Elector {
         (elector, leadership, receiver)
     }
 
-    /// Campaigns and renews; returns when `stop` turns true (the Lease is then released) or when it was lost.
-    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+    /// Campaigns and renews; returns when `stop` says so or when the Lease was lost.
+    pub async fn run(self, mut stop: watch::Receiver<Option<End>>) {
         let mut seen: Option<(Option<String>, Option<MicroTime>, Instant)> = None;
         loop {
-            if *stop.borrow() {
+            let end = *stop.borrow();
+            if let Some(end) = end {
                 self.leadership.set(None);
-                self.release().await;
+                if end == End::Release {
+                    self.release().await;
+                }
                 return;
             }
             let before = Instant::now();
@@ -180,6 +248,7 @@ impl Elector {
             };
         };
         let spec = lease.spec.clone().unwrap_or_default();
+        let mine = *self.held.borrow();
         let now = Instant::now();
         let same = seen
             .as_ref()
@@ -200,10 +269,33 @@ impl Elector {
             .replace(LEASE_NAME, &PostParams::default(), &lease)
             .await
         {
-            Ok(_) => Ok(true),
+            Ok(_) => {
+                if !mine {
+                    self.follow(&spec);
+                }
+                Ok(true)
+            }
             Err(kube::Error::Api(s)) if s.is_conflict() => Ok(false),
             Err(e) => Err(e),
         }
+    }
+
+    /// Remembers, once, until when the last holder's requests may arrive.
+    fn follow(&self, spec: &LeaseSpec) {
+        let Some(wait) = predecessor(spec, &self.identity, false) else {
+            return;
+        };
+        let until = self.clock.now() + jiff::SignedDuration::try_from(wait).unwrap_or_default();
+        info!(
+            predecessor = spec.holder_identity.as_deref(),
+            seconds = wait.as_secs(),
+            "the Lease was not released: nothing is bought until what the last holder may have sent has become visible"
+        );
+        *self
+            .leadership
+            .predecessor
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(until);
     }
 
     fn spec(&self, old: Option<&LeaseSpec>) -> LeaseSpec {
@@ -292,10 +384,25 @@ mod tests {
     }
 
     #[test]
+    fn only_a_lease_that_was_not_released_makes_its_successor_wait() {
+        let s = Duration::from_secs;
+        for (spec, mine, expected) in [
+            (lease(None), false, None),
+            (lease(Some("")), false, None),
+            (lease(Some("other")), false, Some(CHANGE_DEADLINE)),
+            (lease(Some("me")), true, None),
+            (lease(Some("me")), false, Some(s(15) + CHANGE_DEADLINE)),
+        ] {
+            assert_eq!(predecessor(&spec, "me", mine), expected, "{spec:?} {mine}");
+        }
+    }
+
+    #[test]
     fn leadership_ends_by_itself() {
         let l = Leadership {
             until: Arc::default(),
             always: false,
+            predecessor: Arc::default(),
         };
         assert!(!l.holds());
         l.set(Some(Instant::now() + Duration::from_mins(1)));

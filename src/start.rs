@@ -7,13 +7,14 @@ use crate::clock::Clock;
 use crate::controllers::run::{Settings, run as run_controllers};
 use crate::inventory::Pace;
 use crate::inventory::accounts::Wiring;
-use crate::leader::{Elector, Leadership, Terms};
+use crate::leader::{Elector, End, Leadership, Terms};
 use crate::telemetry;
 use causeway_aws::AwsHttp;
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -58,11 +59,32 @@ pub fn run(args: Run) -> Result<(), Failure> {
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .map_err(|_| "a TLS provider is installed already")?;
-    tokio::runtime::Builder::new_multi_thread()
+    let restart = args.leader_elect_restart;
+    let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?
-        .block_on(serve(args))
+        .block_on(serve(args));
+    match outcome {
+        Err(e) if restart && e.is::<Lost>() => Err(again().into()),
+        outcome => outcome,
+    }
 }
+
+/// Becomes a new process image with the same arguments: nothing of this one's memory is left. Answers only when that fails.
+fn again() -> std::io::Error {
+    use std::os::unix::process::CommandExt;
+    match std::env::current_exe() {
+        Ok(program) => std::process::Command::new(program)
+            .args(std::env::args_os().skip(1))
+            .exec(),
+        Err(error) => error,
+    }
+}
+
+/// Another process may lead now.
+#[derive(Debug, thiserror::Error)]
+#[error("leadership was lost")]
+pub struct Lost;
 
 async fn serve(args: Run) -> Result<(), Failure> {
     let endpoints = endpoints(&args.endpoints)?;
@@ -104,7 +126,14 @@ async fn serve(args: Run) -> Result<(), Failure> {
             .leader_elect_namespace
             .clone()
             .unwrap_or_else(own_namespace);
-        lead(client, wiring, settings, &namespace, identity, &admin, stop).await
+        let campaign = Campaign {
+            namespace,
+            identity,
+            terms: Terms::default(),
+        };
+        let ready = admin.clone();
+        let ready = move |is: bool| ready.set_ready(is);
+        lead(client, wiring, settings, campaign, ready, stop).await
     } else {
         let ready = admin.clone();
         run_controllers(
@@ -122,61 +151,92 @@ async fn serve(args: Run) -> Result<(), Failure> {
     outcome
 }
 
-/// Stands by until the Lease is held, runs the controllers, and releases the Lease only after they have ended.
-async fn lead(
+/// How long work that has begun may take to end, once this process should: less than the 30 seconds that Kubernetes
+/// gives a pod by default, with time left to release the Lease.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// Who campaigns for which Lease.
+#[derive(Debug, Clone)]
+pub struct Campaign {
+    pub namespace: String,
+    pub identity: String,
+    pub terms: Terms,
+}
+
+/// Stands by until the Lease is held, and runs the controllers while it is. They end in order, and the Lease is released
+/// only when nothing of theirs is under way any more: what does not end in time is abandoned, and then the Lease runs out
+/// by itself, so that a successor waits for what may still arrive.
+///
+/// # Errors
+/// When leadership was lost (a supervisor starts the process again), or the controllers can not run.
+pub async fn lead(
     client: kube::Client,
     wiring: Wiring,
     settings: Settings,
-    namespace: &str,
-    identity: String,
-    admin: &Admin,
+    campaign: Campaign,
+    ready: impl Fn(bool) + Clone + Send + Sync + 'static,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), Failure> {
     let (elector, leadership, mut held) = Elector::new(
         client.clone(),
-        namespace,
-        identity,
-        Terms::default(),
+        &campaign.namespace,
+        campaign.identity,
+        campaign.terms,
         wiring.clock.clone(),
     );
     // The Lease outlives the stop signal until the controllers have drained.
-    let (release_tx, release) = watch::channel(false);
-    let campaign = tokio::spawn(elector.run(release));
+    let (end_tx, end) = watch::channel(None);
+    let election = tokio::spawn(elector.run(end));
     // A stand-by is ready too: it can take over at any time.
-    admin.set_ready(true);
+    ready(true);
     let won = tokio::select! {
         won = held.wait_for(|h| *h) => won.is_ok(),
         _ = stop.wait_for(|s| *s) => false,
     };
     let mut outcome = Ok(());
+    let mut end = End::Release;
     if won && !*stop.borrow() {
-        admin.set_ready(false);
-        let (end_tx, end) = watch::channel(false);
-        let ready = admin.clone();
-        let controllers = tokio::spawn(run_controllers(
+        ready(false);
+        let (ending_tx, ending) = watch::channel(false);
+        let now_ready = ready.clone();
+        let mut controllers = tokio::spawn(run_controllers(
             client,
             wiring,
             settings,
             leadership,
-            move || ready.set_ready(true),
-            end,
+            move || now_ready(true),
+            ending,
         ));
-        tokio::select! {
-            _ = stop.wait_for(|s| *s) => {}
+        let ended = tokio::select! {
+            _ = stop.wait_for(|s| *s) => None,
             _ = held.wait_for(|h| !*h) => {
                 error!("leadership was lost: ending, a supervisor starts it again");
-                outcome = Err("leadership was lost".into());
+                outcome = Err(Lost.into());
+                None
+            }
+            ended = &mut controllers => Some(ended),
+        };
+        ending_tx.send_replace(true);
+        let ended = match ended {
+            Some(ended) => Ok(ended),
+            None => tokio::time::timeout(DRAIN, &mut controllers).await,
+        };
+        match ended {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(e))) => outcome = Err(e.into()),
+            Ok(Err(e)) => outcome = Err(e.into()),
+            Err(_) => {
+                warn!(
+                    seconds = DRAIN.as_secs(),
+                    "work that had begun has not ended in time: it is abandoned, and the Lease is left to run out"
+                );
+                controllers.abort();
+                end = End::Abandon;
             }
         }
-        end_tx.send_replace(true);
-        match controllers.await {
-            Ok(Ok(())) => {}
-            Ok(Err(e)) => outcome = Err(e.into()),
-            Err(e) => outcome = Err(e.into()),
-        }
     }
-    release_tx.send_replace(true);
-    if let Err(e) = campaign.await {
+    end_tx.send_replace(Some(end));
+    if let Err(e) = election.await {
         error!(error = %e, "leader election ended badly");
     }
     outcome

@@ -14,7 +14,7 @@ use super::status::{self, Written};
 use crate::health;
 use causeway_api::{FINALIZER, OWNER_ID_ANNOTATION};
 use causeway_model::observe::Record;
-use causeway_model::plan::{self, Input, Mode};
+use causeway_model::plan::{self, Input, Mode, Why};
 use causeway_model::report::{self, Rejection, Scope};
 use causeway_model::slot::SlotId;
 use causeway_model::spec::Policy;
@@ -208,6 +208,7 @@ async fn step<K: Managed>(
     observed.amnesia_since = wiped.then(|| *memo.first_seen.get_or_insert(now));
     polls::settle_locks(ctx, key, &prepared, &observed, memo, now);
     observed.held = ctx.locks.held();
+    observed.predecessor_until = ctx.leadership.predecessor_until();
     let mode = if deleting {
         Mode::TearDown
     } else {
@@ -225,6 +226,20 @@ async fn step<K: Managed>(
             .or_else(|| prepared.health.other_path(ctx)),
     };
     let plan = plan::plan(input);
+    let duplicates = plan.blockers.iter().filter(|b| b.why == Why::Duplicate);
+    let duplicates: Vec<String> = duplicates.map(|b| b.message.clone()).collect();
+    for note in duplicates.iter().filter(|d| !memo.duplicates.contains(d)) {
+        warn!(object = key, "{note}");
+        event(
+            ctx,
+            &**object,
+            EventType::Warning,
+            "DuplicateFound",
+            "Observe",
+            note,
+        );
+    }
+    memo.duplicates = duplicates;
     let mut records = records;
     for (slot, id) in &plan.adopt {
         records.insert(

@@ -27,6 +27,8 @@ pub struct ObjectMemo {
     pub first_seen: Option<Timestamp>,
     /// This process put the finalizer on it: before that nobody ordered anything.
     pub born_here: bool,
+    /// What was last told of second products with one mark.
+    pub duplicates: Vec<String>,
     /// This process could check the spec once.
     pub decided: bool,
     /// Since when it could not, until then.

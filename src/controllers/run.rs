@@ -9,7 +9,7 @@ use super::{Managed, Wakes};
 use crate::clock::Clock;
 use crate::inventory::Accounts;
 use crate::inventory::accounts::Wiring;
-use crate::leader::Leadership;
+use crate::leader::{self, Leadership};
 use crate::vantages::Vantages;
 use causeway_api::{DirectConnectLink, ExpressRouteLink, HybridInterconnect, VpnPair};
 use causeway_model::provider::Timing;
@@ -64,6 +64,9 @@ pub async fn run(
     ready: impl Fn() + Send + Sync + 'static,
     stop: watch::Receiver<bool>,
 ) -> Result<(), kube::Error> {
+    // From here on nothing that changes anything leaves this process unless it leads at that very moment.
+    let client = leader::guarded(client, leadership.clone());
+    let wiring = wiring.guarded(Arc::new(leadership.clone()));
     // Who we are towards the clouds: it stays when the operator is installed anew (design §2.1).
     let system: Namespace = Api::all(client.clone()).get("kube-system").await?;
     let secrets = SecretStore::new(client.clone(), SECRET_TTL);

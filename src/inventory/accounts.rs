@@ -7,11 +7,11 @@ use super::azure::AzureAccount;
 use super::megaport::MegaportAccount;
 use super::{Pace, Waker};
 use crate::clients::azure::{API_VERSION, AzureClient, AzureCredential};
-use crate::clients::http::{Endpoints, Transport};
+use crate::clients::http::{Endpoints, Guarded, Transport};
 use crate::clients::megaport::{MegaportClient, MegaportCredential};
 use crate::clock::Clock;
 use crate::controllers::secrets::SecretStore;
-use causeway_aws::{AwsApi, AwsCredentials, AwsHttp, AwsSettings, SdkAws};
+use causeway_aws::{AwsApi, AwsCredentials, AwsHttp, AwsSettings, Gate, SdkAws};
 use causeway_model::intent::CloudError;
 use causeway_model::secret::Secret;
 use std::collections::{BTreeSet, HashMap};
@@ -38,6 +38,14 @@ pub enum AccountError {
         secret: String,
         key: &'static str,
         keys: &'static str,
+    },
+    /// Credentials that no API of the provider takes.
+    #[error("{field}: Secret {secret} {what}: {remedy}")]
+    WrongKind {
+        field: &'static str,
+        secret: String,
+        what: &'static str,
+        remedy: &'static str,
     },
     #[error("{field}: {identity}: {error}")]
     Provider {
@@ -71,6 +79,21 @@ pub struct Wiring {
     pub endpoints: Endpoints,
     pub pace: Pace,
     pub clock: Clock,
+}
+
+impl Wiring {
+    /// The same, with a gate before every request that may change something.
+    #[must_use]
+    pub fn guarded(self, gate: Arc<dyn Gate>) -> Self {
+        Self {
+            transport: Arc::new(Guarded::new(self.transport, gate.clone())),
+            aws_http: AwsHttp::Gated {
+                http: Box::new(self.aws_http),
+                gate,
+            },
+            ..self
+        }
+    }
 }
 
 impl std::fmt::Debug for Wiring {
@@ -413,7 +436,14 @@ impl Accounts {
         waker: Waker,
     ) -> Result<Arc<MegaportAccount>, AccountError> {
         let field = "spec.megaport.credentialsSecretRef";
-        let ([access_key, secret_key], _) = self
+        // Megaport's API takes API keys only, which no second factor guards (megaport.md §1.2).
+        let wrong_kind = |what| AccountError::WrongKind {
+            field,
+            secret: secret.to_owned(),
+            what,
+            remedy: "Megaport's API does not take what a person logs in to its portal with; make an API key there and give its accessKey and secretKey",
+        };
+        let keys = self
             .keys(
                 field,
                 namespace,
@@ -421,7 +451,21 @@ impl Accounts {
                 ["accessKey", "secretKey"],
                 MEGAPORT_KEYS,
             )
-            .await?;
+            .await;
+        if matches!(keys, Err(AccountError::Malformed { .. }))
+            && let Ok(Some(content)) = self.secrets.read(namespace, secret).await
+            && ["username", "user", "email", "password"]
+                .iter()
+                .any(|k| content.values.contains_key(*k))
+        {
+            return Err(wrong_kind("holds a portal user's name and password"));
+        }
+        let ([access_key, secret_key], _) = keys?;
+        if access_key.expose().contains('@') {
+            return Err(wrong_kind(
+                "has a portal user's e-mail address as accessKey",
+            ));
+        }
         let credential = MegaportCredential {
             access_key: access_key.expose().to_owned(),
             secret_key,

@@ -1,16 +1,19 @@
 //! How the SDK reaches the network: its own hyper client with one more CA (production), or an exchange handed in by the
 //! caller (in-process tests). No credentials and no retries here.
 
+use crate::gate::{Closed, Gate, GatedBody};
 use async_trait::async_trait;
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::http::{
-    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
+    HttpClient, HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector,
+    http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use causeway_model::intent::Sent;
+use http_body_util::BodyExt;
 use std::fmt;
 use std::sync::Arc;
 
@@ -39,6 +42,11 @@ pub enum AwsHttp {
     Sdk { extra_ca_pem: Option<Vec<u8>> },
     /// Somebody else's transport.
     Exchange(Arc<dyn HttpExchange>),
+    /// One of the others, with a gate before every request that may change something.
+    Gated {
+        http: Box<AwsHttp>,
+        gate: Arc<dyn Gate>,
+    },
 }
 
 impl AwsHttp {
@@ -64,6 +72,15 @@ impl AwsHttp {
                 let connector = SharedHttpConnector::new(Connector(exchange.clone()));
                 Ok(http_client_fn(move |_, _| connector.clone()))
             }
+            Self::Gated { http, gate } => {
+                let (inner, gate) = (http.client()?, gate.clone());
+                Ok(http_client_fn(move |settings, components| {
+                    SharedHttpConnector::new(GatedConnector {
+                        inner: inner.http_connector(settings, components),
+                        gate: gate.clone(),
+                    })
+                }))
+            }
         }
     }
 }
@@ -79,11 +96,15 @@ impl HttpConnector for Connector {
                 .try_into_http1x()
                 .map_err(|e| ConnectorError::user(e.into()))?;
             let (parts, body) = request.into_parts();
-            // Query and JSON bodies are always in memory.
-            let bytes = body
-                .bytes()
-                .map(Bytes::copy_from_slice)
-                .ok_or_else(|| ConnectorError::user("streaming body".into()))?;
+            // Query and JSON bodies are in memory, or behind a gate that answers at once.
+            let bytes = match body.bytes() {
+                Some(bytes) => Bytes::copy_from_slice(bytes),
+                None => body
+                    .collect()
+                    .await
+                    .map_err(ConnectorError::user)?
+                    .to_bytes(),
+            };
             let response = exchange
                 .exchange(http::Request::from_parts(parts, bytes))
                 .await
@@ -97,5 +118,109 @@ impl HttpConnector for Connector {
             HttpResponse::try_from(response.map(SdkBody::from))
                 .map_err(|e| ConnectorError::other(e.into(), None))
         })
+    }
+}
+
+/// Whether a request may change something: told by the action, as all requests of these services are POSTs. What is not
+/// known to only read is taken to change something.
+fn may_change(request: &HttpRequest) -> bool {
+    let headers = request.headers();
+    let action = headers.get("x-amz-target").map_or_else(
+        || {
+            let body = request.body().bytes().unwrap_or_default();
+            let mut pairs = body.split(|b| *b == b'&');
+            pairs
+                .find_map(|p| p.strip_prefix(b"Action="))
+                .map(|a| String::from_utf8_lossy(a).into_owned())
+                .unwrap_or_default()
+        },
+        |target| target.rsplit('.').next().unwrap_or_default().to_owned(),
+    );
+    !["Describe", "Get", "List", "Search"]
+        .iter()
+        .any(|verb| action.starts_with(verb))
+}
+
+/// Lets reads pass, and asks the gate for everything else when its body is about to be sent.
+#[derive(Debug)]
+struct GatedConnector {
+    inner: SharedHttpConnector,
+    gate: Arc<dyn Gate>,
+}
+
+impl HttpConnector for GatedConnector {
+    fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
+        if !may_change(&request) {
+            return self.inner.call(request);
+        }
+        let closed = || {
+            ConnectorError::io(Box::new(ExchangeError {
+                sent: Sent::No,
+                timeout: false,
+                message: Closed.to_string(),
+            }))
+        };
+        if !self.gate.is_open() {
+            return HttpConnectorFuture::ready(Err(closed()));
+        }
+        let Some(bytes) = request.body().bytes().map(Bytes::copy_from_slice) else {
+            return HttpConnectorFuture::ready(Err(ConnectorError::user("streaming body".into())));
+        };
+        let (body, refused) = GatedBody::new(bytes, self.gate.clone());
+        *request.body_mut() = SdkBody::from_body_1_x(body);
+        let sending = self.inner.call(request);
+        HttpConnectorFuture::new(async move {
+            match sending.await {
+                Err(_) if refused.is_set() => Err(closed()),
+                other => other,
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(target: Option<&str>, body: &'static str) -> HttpRequest {
+        let mut request = HttpRequest::new(SdkBody::from(body));
+        if let Some(target) = target {
+            request
+                .headers_mut()
+                .insert("x-amz-target", target.to_owned());
+        }
+        request
+    }
+
+    #[test]
+    fn only_known_reads_pass_the_gate_unasked() {
+        for (target, body, changes) in [
+            (
+                None,
+                "Action=DescribeVpnConnections&Version=2016-11-15",
+                false,
+            ),
+            (None, "Action=GetCallerIdentity&Version=2011-06-15", false),
+            (None, "Version=2016-11-15&Action=CreateVpnConnection", true),
+            (None, "Action=EnableVgwRoutePropagation", true),
+            (
+                Some("OvertureService.DescribeVirtualInterfaces"),
+                "{}",
+                false,
+            ),
+            (
+                Some("OvertureService.ConfirmPrivateVirtualInterface"),
+                "{}",
+                true,
+            ),
+            (Some("OvertureService.TagResource"), "{}", true),
+            (None, "", true),
+        ] {
+            assert_eq!(
+                may_change(&request(target, body)),
+                changes,
+                "{target:?} {body}"
+            );
+        }
     }
 }

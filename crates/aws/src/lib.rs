@@ -6,12 +6,14 @@
 
 pub mod api;
 pub mod classify;
+pub mod gate;
 pub mod http;
 mod sdk;
 pub mod types;
 
 pub use api::{AwsApi, DirectConnectApi, Ec2Api};
 pub use classify::{Answer, Service, classify};
+pub use gate::{Closed, Gate, GatedBody, Refused};
 pub use http::{AwsHttp, ExchangeError, HttpExchange};
 pub use sdk::{AwsCredentials, AwsSettings, SdkAws};
 pub use types::*;

@@ -80,6 +80,16 @@ pub struct Present {
     pub holds_deletion: Option<String>,
 }
 
+/// A second object that carries exactly the mark of a slot which has one already.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Twin {
+    pub id: String,
+    /// It was surely ordered after the slot's own.
+    pub later: bool,
+    /// It surely carries nothing.
+    pub unused: bool,
+}
+
 /// What status remembers of a slot across restarts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -123,9 +133,14 @@ pub struct Observed {
     pub memos: BTreeMap<SlotId, Memo>,
     /// When each slot's snapshot was read. An action that came after it makes it worthless.
     pub read_at: BTreeMap<SlotId, Timestamp>,
+    /// Second objects of slots that have one: there should never be any.
+    pub twins: BTreeMap<SlotId, Vec<Twin>>,
     /// Locks that somebody holds, with words for who: never our own slot's.
     pub held: BTreeMap<LockKey, String>,
     /// Set while our finalizer is on an object whose status was lost: since when we have been looking. Every paid slot
     /// is ambiguous until a lag window has passed (api.md §3).
     pub amnesia_since: Option<Timestamp>,
+    /// Until when requests of another process, which led before this one and did not hand over, may still be carried
+    /// out. Nothing is bought until a lag window after it has passed.
+    pub predecessor_until: Option<Timestamp>,
 }

@@ -8,6 +8,7 @@ mod converge;
 mod teardown;
 #[cfg(test)]
 mod tests;
+mod twins;
 
 use crate::desired::Drift;
 use crate::observe::{Memo, Observed, Ownership, Present, Seen, State};
@@ -61,6 +62,11 @@ pub enum Action {
     Delete {
         slot: SlotId,
     },
+    /// Cancel a second product with this slot's mark; the first one stays.
+    CancelTwin {
+        slot: SlotId,
+        id: String,
+    },
     /// Take our marks off and forget it (deletionPolicy Retain).
     Release {
         slot: SlotId,
@@ -75,6 +81,7 @@ impl Action {
             | Self::Confirm { slot }
             | Self::Refresh { slot }
             | Self::Delete { slot }
+            | Self::CancelTwin { slot, .. }
             | Self::Release { slot } => slot,
         }
     }
@@ -86,6 +93,7 @@ impl Action {
             Self::Confirm { .. } => "Confirm",
             Self::Refresh { .. } => "Refresh",
             Self::Delete { .. } => "Delete",
+            Self::CancelTwin { .. } => "CancelTwin",
             Self::Release { .. } => "Release",
         }
     }
@@ -116,6 +124,8 @@ pub enum Why {
     Terminal,
     Auth,
     Quota,
+    /// A second product carries the mark of the first.
+    Duplicate,
     /// Somebody else's object stands where ours should be.
     NameConflict,
     /// The spec asks for a change that the living object can not make.
@@ -328,12 +338,7 @@ impl Walk<'_> {
     /// call or from within the lag after it proves nothing, however long ago that is (a poller may have been held up, and
     /// a call may have taken long).
     fn create_is_ambiguous(&self, slot: &Slot) -> bool {
-        let lag = self.input.timing.lag(slot.provider);
-        let read = self.input.observed.read_at.get(&slot.id);
-        let recent = |at: Timestamp| {
-            let after = |read: &Timestamp| Duration::try_from(read.duration_since(at));
-            self.age(at) < lag || read.is_some_and(|r| after(r).unwrap_or_default() < lag)
-        };
+        let recent = |at: Timestamp| self.may_be_invisible(slot, at);
         let answered = self.memo(&slot.id).acted;
         let sent = self
             .input
@@ -343,7 +348,22 @@ impl Walk<'_> {
             .and_then(|r| r.intent)
             .map(|intent| answered.map_or(intent, |at| at.max(intent)));
         let wiped = slot.paid && self.input.observed.amnesia_since.is_some_and(recent);
-        sent.is_some_and(recent) || wiped
+        let late = sent.is_some() && self.predecessor_may_have_bought(slot);
+        sent.is_some_and(recent) || wiped || late
+    }
+
+    /// Whether what was carried out at `at` may be missing in what was read of this slot.
+    fn may_be_invisible(&self, slot: &Slot, at: Timestamp) -> bool {
+        let lag = self.input.timing.lag(slot.provider);
+        let read = self.input.observed.read_at.get(&slot.id);
+        let after = |read: &Timestamp| Duration::try_from(read.duration_since(at));
+        self.age(at) < lag || read.is_some_and(|r| after(r).unwrap_or_default() < lag)
+    }
+
+    /// Whether an order of the process that led before this one may still become visible.
+    fn predecessor_may_have_bought(&self, slot: &Slot) -> bool {
+        let until = self.input.observed.predecessor_until;
+        slot.paid && until.is_some_and(|at| self.may_be_invisible(slot, at))
     }
 
     /// The failure of the last call on this slot still forbids the next one.

@@ -107,6 +107,16 @@ impl ProcessId {
         self.end(Signal::KILL, GRACE)
     }
 
+    /// SIGSTOP: it stands still and notices nothing, until [`ProcessId::resume`].
+    pub fn suspend(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
     fn end(&self, signal: Signal, patience: Duration) -> bool {
         self.signal(signal);
         let deadline = Instant::now() + patience;
@@ -202,6 +212,8 @@ struct Running {
     id: ProcessId,
     child: Child,
     log: PathBuf,
+    /// What it was started with, to start it again.
+    again: Command,
 }
 
 /// A stack of processes: started in order, ended in the reverse order, at the latest when this value is dropped or the
@@ -271,6 +283,7 @@ impl Processes {
             id: id.clone(),
             child,
             log,
+            again: command,
         });
         self.tell("pid", &id.pid.to_string())?;
         Ok(id)
@@ -327,6 +340,22 @@ impl Processes {
     /// Ends one process as a crash would (SIGKILL).
     pub fn kill(&mut self, name: &str) -> Result<(), ProcessError> {
         self.remove(name, ProcessId::kill)
+    }
+
+    /// Ends one process, as a crash would or in an orderly way, and starts it again as it was started. It is then the
+    /// newest of the stack.
+    pub fn restart(&mut self, name: &str, crash: bool) -> Result<(), ProcessError> {
+        let at = self.running.iter().rposition(|one| one.id.name == name);
+        let mut one = self
+            .running
+            .remove(at.ok_or_else(|| ProcessError::Unknown(name.into()))?);
+        let end = if crash {
+            ProcessId::kill
+        } else {
+            ProcessId::stop
+        };
+        self.end(&mut one, end);
+        self.spawn(name, one.again).map(drop)
     }
 
     fn remove(&mut self, name: &str, end: fn(&ProcessId) -> bool) -> Result<(), ProcessError> {

@@ -8,6 +8,7 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -81,7 +82,7 @@ pub struct ControlPlane {
     folder: PathBuf,
     binaries: Binaries,
     url: String,
-    processes: Processes,
+    processes: Mutex<Processes>,
 }
 
 impl ControlPlane {
@@ -119,7 +120,7 @@ impl ControlPlane {
             folder: folder.to_owned(),
             binaries: binaries.clone(),
             url,
-            processes,
+            processes: Mutex::new(processes),
         };
 
         plane.write_kubeconfig("kubeconfig", &pki, "admin")?;
@@ -158,7 +159,7 @@ impl ControlPlane {
     ) -> Result<(), ControlPlaneError> {
         let mut command = Command::new(self.binaries.path(tool));
         command.args(arguments).current_dir(&self.folder);
-        self.processes.spawn(name, command)?;
+        self.processes().spawn(name, command)?;
         Ok(())
     }
 
@@ -204,7 +205,7 @@ impl ControlPlane {
                 return Ok(());
             };
             for name in names {
-                self.processes.check(name)?;
+                self.processes().check(name)?;
             }
             if Instant::now() > deadline {
                 let name = names.last().copied().unwrap_or_default();
@@ -242,12 +243,48 @@ impl ControlPlane {
 
     /// The running processes. What is spawned here ends before the control plane does.
     pub fn processes(&mut self) -> &mut Processes {
-        &mut self.processes
+        self.processes
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the API server, as a crash would or in an orderly way, and starts it again with the same data; answers when it
+    /// is ready. Its clients' connections break.
+    pub async fn restart_apiserver(&self, crash: bool) -> Result<(), ControlPlaneError> {
+        let restarted = {
+            let mut processes = self
+                .processes
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            processes.restart(APISERVER, crash)
+        };
+        restarted?;
+        let deadline = Instant::now() + READY;
+        loop {
+            let client = self.client().await?;
+            let request = http::Request::get("/readyz").body(Vec::new());
+            let last = match request {
+                Ok(request) => match client.request_text(request).await {
+                    Ok(_) => return Ok(()),
+                    Err(error) => error.to_string(),
+                },
+                Err(error) => error.to_string(),
+            };
+            if Instant::now() > deadline {
+                let log = self.folder.join(format!("logs/{APISERVER}.log"));
+                return Err(ControlPlaneError::NotReady {
+                    name: APISERVER,
+                    last,
+                    log,
+                });
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// Lets it live on; ends with [`ProcessId::stop`] of each, the last one first.
     pub fn detach(&mut self) -> Vec<ProcessId> {
-        self.processes.detach()
+        self.processes().detach()
     }
 
     /// An administrator's client. Clients belong to the runtime that makes them: one per test, not one per process.

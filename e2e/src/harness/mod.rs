@@ -10,6 +10,7 @@
 //! a race of the operator, and worth finding; run it again with the same seed.
 
 pub mod apiserver;
+pub mod elected;
 pub mod rig;
 pub mod sweep;
 pub mod truth;
@@ -17,4 +18,5 @@ mod watch;
 pub mod wire;
 pub mod worlds;
 
+pub use elected::Elected;
 pub use rig::{Case, Rig, Snapshot, built, simulate};

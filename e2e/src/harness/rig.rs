@@ -204,6 +204,11 @@ impl Rig {
         }
     }
 
+    /// The clock that operators of this rig live by.
+    pub(super) fn clock(&self) -> Clock {
+        self.clock.clone()
+    }
+
     /// Simulated time.
     pub fn now(&self) -> SimTime {
         self.sandbox.now()

@@ -83,6 +83,8 @@ pub(super) fn command(
     }
     command
         .arg("run")
+        // Nobody watches a playground's processes: under load the Lease can be lost, and the operator must go on.
+        .arg("--leader-elect-restart")
         .args(["--azure-endpoint", &endpoints.azure])
         .args(["--azure-authority", &endpoints.azure_authority])
         .args(["--aws-endpoint", &endpoints.aws])

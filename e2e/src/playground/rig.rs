@@ -14,6 +14,8 @@ use crate::controlplane::{ControlPlane, ProcessId, Processes, SharedControlPlane
 /// Names of the processes, which are also the names of their logs.
 pub(super) const SANDBOX: &str = "sandbox";
 pub(super) const OPERATOR: &str = "operator";
+/// A second operator, which campaigns for the same Lease.
+const SECOND_OPERATOR: &str = "operator-2";
 
 /// What to start.
 #[derive(Clone, Debug)]
@@ -142,6 +144,48 @@ impl Rig {
         self.processes.spawn(OPERATOR, command)?;
         self.operator_address = Some(address.clone());
         operator::wait(&mut self.processes, &self.options.folder, &address).await
+    }
+
+    /// Starts one more operator beside the first, with the same flags; it ends with the rig.
+    pub fn start_second_operator(&mut self) -> Result<(), PlaygroundError> {
+        let kubeconfig = self
+            .options
+            .operator_kubeconfig
+            .as_ref()
+            .unwrap_or(&self.admin_kubeconfig);
+        let address = operator::free_address()?;
+        let endpoints = &self.sandbox.endpoints;
+        let mut command = operator::command(endpoints, self.options.speed, kubeconfig, &address)?;
+        command.args(&self.options.operator_arguments);
+        self.processes.spawn(SECOND_OPERATOR, command)?;
+        Ok(())
+    }
+
+    /// Suspends (SIGSTOP) or resumes (SIGCONT) the first operator, or the second.
+    pub fn suspend_operator(&mut self, second: bool, suspend: bool) -> Result<(), PlaygroundError> {
+        let name = if second { SECOND_OPERATOR } else { OPERATOR };
+        let id = self.processes.id(name);
+        let id = id.ok_or_else(|| crate::controlplane::ProcessError::Unknown(name.to_owned()))?;
+        if suspend {
+            id.suspend();
+        } else {
+            id.resume();
+        }
+        Ok(())
+    }
+
+    /// The process ID of the first operator, or the second.
+    pub fn operator_id(&self, second: bool) -> Option<u32> {
+        let name = if second { SECOND_OPERATOR } else { OPERATOR };
+        self.processes.id(name).map(|id| id.pid)
+    }
+
+    /// Ends the sandbox, as a crash would or in an orderly way, and starts it again: it goes on where its folder says.
+    pub async fn restart_sandbox(&mut self, crash: bool) -> Result<(), PlaygroundError> {
+        self.processes.restart(SANDBOX, crash)?;
+        let folder = self.options.folder.join("sandbox");
+        self.sandbox = sandbox::wait(&mut self.processes, &folder).await?;
+        Ok(())
     }
 
     /// Ends the operator in an orderly way.

@@ -394,6 +394,9 @@ impl AzureClient {
                     (Intent::Transient { retry_after: None }, "Unreachable")
                 }
                 TransportErrorKind::Timeout => (Intent::Transient { retry_after: None }, "Timeout"),
+                TransportErrorKind::NotLeading => {
+                    (Intent::Transient { retry_after: None }, "NotLeading")
+                }
                 TransportErrorKind::Broken => {
                     (Intent::Transient { retry_after: None }, "ConnectionBroken")
                 }

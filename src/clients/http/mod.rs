@@ -2,10 +2,12 @@
 
 mod adapters;
 mod endpoints;
+mod guarded;
 #[cfg(test)]
 pub mod scripted;
 mod transport;
 
 pub use adapters::{AwsExchange, AzureHttp};
 pub use endpoints::Endpoints;
+pub use guarded::{AtSending, CHANGE_DEADLINE, Guarded};
 pub use transport::{ReqwestTransport, Transport, TransportError, TransportErrorKind};

@@ -2,8 +2,10 @@
 //! of providers, retries or credentials.
 
 use super::endpoints::Endpoints;
+use super::guarded::{AtSending, not_leading};
 use async_trait::async_trait;
 use bytes::Bytes;
+use causeway_aws::GatedBody;
 use causeway_model::intent::Sent;
 use std::fmt;
 use std::time::Duration;
@@ -34,6 +36,8 @@ pub enum TransportErrorKind {
     Timeout,
     /// The connection broke, or the answer is not HTTP.
     Broken,
+    /// It was not sent: another process leads.
+    NotLeading,
 }
 
 /// No usable answer came.
@@ -100,9 +104,23 @@ impl Transport for ReqwestTransport {
         &self,
         req: http::Request<Bytes>,
     ) -> Result<http::Response<Bytes>, TransportError> {
-        let req = reqwest::Request::try_from(req.map(reqwest::Body::from))
+        // Connections are made and waited for after this: the gate is asked again when one is there.
+        let mut refused = None;
+        let gate = req.extensions().get::<AtSending>().cloned();
+        let req = req.map(|bytes| match gate {
+            Some(AtSending(gate)) if !bytes.is_empty() => {
+                let (body, flag) = GatedBody::new(bytes, gate);
+                refused = Some(flag);
+                reqwest::Body::wrap(body)
+            }
+            _ => reqwest::Body::from(bytes),
+        });
+        let req = reqwest::Request::try_from(req)
             .map_err(|e| TransportError::new(TransportErrorKind::Invalid, Sent::No, chain(&e)))?;
         let mut res = self.client.execute(req).await.map_err(|e| {
+            if refused.as_ref().is_some_and(|r| r.is_set()) {
+                return not_leading();
+            }
             let (kind, sent) = if e.is_connect() {
                 (TransportErrorKind::Connect, Sent::No)
             } else if e.is_builder() {

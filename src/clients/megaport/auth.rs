@@ -176,6 +176,7 @@ pub(super) fn unreachable(operation: &str, resource: &str, e: &TransportError) -
         TransportErrorKind::Connect => (Intent::Transient { retry_after: None }, "Unreachable"),
         TransportErrorKind::Timeout => (Intent::Transient { retry_after: None }, "Timeout"),
         TransportErrorKind::Broken => (Intent::Transient { retry_after: None }, "ConnectionBroken"),
+        TransportErrorKind::NotLeading => (Intent::Transient { retry_after: None }, "NotLeading"),
     };
     CloudError::new(
         Provider::Megaport,

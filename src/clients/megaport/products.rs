@@ -119,6 +119,8 @@ pub struct Mcr {
     pub cancelable: bool,
     /// VXCs with an end here, tombstones included.
     pub vxc_uids: Vec<String>,
+    /// When it was ordered, in milliseconds since the Unix epoch.
+    pub created: Option<i64>,
 }
 
 /// A Virtual Cross Connect.
@@ -143,6 +145,8 @@ pub struct Vxc {
     pub router: Option<RouterSide>,
     pub aws: Option<AwsSide>,
     pub azure: Option<AzureSide>,
+    /// When it was ordered, in milliseconds since the Unix epoch.
+    pub created: Option<i64>,
 }
 
 impl Vxc {
@@ -320,6 +324,8 @@ struct Raw {
     shutdown: bool,
     #[serde(deserialize_with = "one_or_many")]
     associated_vxcs: Vec<Value>,
+    #[serde(deserialize_with = "loose_i64")]
+    create_date: Option<i64>,
     a_end: Value,
     b_end: Value,
     vxc_approval: Value,
@@ -400,6 +406,7 @@ impl Raw {
                 .iter()
                 .filter_map(|v| text(v, &["productUid"]))
                 .collect(),
+            created: self.create_date,
         }
     }
 
@@ -417,6 +424,7 @@ impl Raw {
             term_months: self.contract_term_months,
             a_end: end(&self.a_end),
             b_end: end(&self.b_end),
+            created: self.create_date,
             awaits_approval: text(&self.vxc_approval, &["status"])
                 .filter(|s| s.to_ascii_uppercase().starts_with("PENDING")),
             router: None,

@@ -7,7 +7,7 @@ use crate::controllers::locks::Holder;
 use crate::controllers::memo::{ObjectMemo, SlotMemo};
 use crate::controllers::{Managed, Prepared, status};
 use causeway_model::desired::Desired;
-use causeway_model::intent::{CloudError, Intent, Sent};
+use causeway_model::intent::{CloudError, Sent};
 use causeway_model::observe::{Failure, Observed, Record};
 use causeway_model::plan::{Action, Plan};
 use causeway_model::provider::Provider;
@@ -88,23 +88,9 @@ pub(super) async fn act<K: Managed>(
         client: &ctx.client,
         owner: object.controller_owner_ref(&()).unwrap_or_default(),
     };
-    let runs = actions.iter().map(|(action, slot, _)| {
-        let executor = &executor;
-        async move {
-            // No await between this look and the sending of the request.
-            if !ctx.leadership.holds() {
-                let gone = CloudError::new(
-                    slot.provider,
-                    "leadership",
-                    slot.id.as_str(),
-                    Intent::Transient { retry_after: None },
-                    "NotLeading",
-                    "leadership was lost",
-                );
-                return Err(gone);
-            }
-            executor.run(action).await
-        }
+    let runs = actions.iter().map(|(action, _, _)| {
+        // Whether this process still leads is asked where each request is sent: an action may be several.
+        executor.run(action)
     });
     let results = futures::future::join_all(runs).await;
     let mut touched: Vec<Class> = Vec::new();
@@ -139,6 +125,9 @@ pub(super) async fn act<K: Managed>(
                         &note,
                     );
                 }
+            }
+            Err(error) if error.is_not_found() && matches!(action, Action::CancelTwin { .. }) => {
+                m.memo.acted = Some(ctx.clock.now());
             }
             Err(error) if error.is_not_found() && matches!(action, Action::Delete { .. }) => {
                 m.memo.acted = Some(ctx.clock.now());
@@ -197,6 +186,7 @@ fn accepted(
         Action::Release { .. } => {
             records.remove(slot);
         }
+        Action::CancelTwin { .. } => m.memo.acted = Some(now),
         Action::Create { .. } => {
             m.memo.acted = Some(now);
             if let (Some(record), Some(id)) = (records.get_mut(slot), done.id) {
@@ -228,6 +218,7 @@ fn past(action: &Action) -> &'static str {
         Action::Confirm { .. } => "Confirming",
         Action::Refresh { .. } => "Refreshing",
         Action::Delete { .. } => "Deleting",
+        Action::CancelTwin { .. } => "DuplicateCancelled",
         Action::Release { .. } => "Released",
     }
 }

@@ -30,7 +30,7 @@ pub(super) async fn run(
         Action::Confirm { .. } => confirm(x, aws, slot).await,
         Action::Delete { .. } => delete(x, aws, slot).await,
         Action::Release { .. } => release(x, aws, slot).await,
-        Action::Refresh { .. } => Err(x.unsupported(slot, action)),
+        Action::Refresh { .. } | Action::CancelTwin { .. } => Err(x.unsupported(slot, action)),
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) async fn run(
         }
         Action::Delete { .. } => delete(x, client, slot).await,
         Action::Release { .. } => release(x, client, slot).await,
-        Action::Confirm { .. } => Err(x.unsupported(slot, action)),
+        Action::Confirm { .. } | Action::CancelTwin { .. } => Err(x.unsupported(slot, action)),
     }
 }
 

@@ -33,6 +33,13 @@ pub(super) async fn run(
             }
             Ok(Done::default())
         }
+        Action::CancelTwin { id, .. } => {
+            match slot.class {
+                Class::Router => client.cancel_mcr(id).await?,
+                _ => client.cancel_vxc(id).await?,
+            }
+            Ok(Done::default())
+        }
         Action::Release { .. } => {
             // The name keeps its token, which no longer means anything without the tags.
             let uid = x.id(slot)?;

@@ -39,7 +39,9 @@ pub(super) fn not_yet(reason: &'static str, message: impl Into<String>) -> Rejec
 pub(super) fn account_rejection(e: &AccountError) -> Rejection {
     match e {
         AccountError::SecretMissing { .. } => no("ReferenceNotFound", e.to_string()),
-        AccountError::Malformed { .. } => no("CredentialsInvalid", e.to_string()),
+        AccountError::Malformed { .. } | AccountError::WrongKind { .. } => {
+            no("CredentialsInvalid", e.to_string())
+        }
         AccountError::Provider { error, .. } if error.is_auth() => {
             no("CredentialsInvalid", e.to_string())
         }

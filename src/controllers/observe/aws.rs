@@ -9,7 +9,7 @@ use causeway_aws::{
     State as AwsState, Tags, Vif, VifState, VpnConnection, VpnGateway,
 };
 use causeway_model::desired::{Desired, prefix_list};
-use causeway_model::observe::{Ownership, Present, Record, Seen, State};
+use causeway_model::observe::{Ownership, Present, Record, Seen, State, Twin};
 use causeway_model::slot::{Birth, Class, Output, Slot, SlotId};
 use ipnet::Ipv4Net;
 use std::collections::BTreeMap;
@@ -44,6 +44,34 @@ pub(super) fn observe(
             |v| blank(&v.id, State::Ready, &v.state),
         ),
         _ => unreadable("not an object of AWS"),
+    }
+}
+
+/// Other living VPN connections and gateways with this slot's tags. AWS tells no date of creation, so that none is surely
+/// the later one.
+pub(super) fn twins(env: &Env, slot: &Slot, kept: &str) -> Vec<Twin> {
+    fn of<T: Tagged>(env: &Env, slot: &Slot, kept: &str, items: &[T]) -> Vec<Twin> {
+        let living = |t: &&T| !matches!(t.state(), AwsState::Deleted | AwsState::Deleting);
+        items
+            .iter()
+            .filter(living)
+            .filter(|t| t.id() != kept && env.marks.is_slot(t.tags(), &slot.id))
+            .map(|t| Twin {
+                id: t.id().to_owned(),
+                later: false,
+                unused: false,
+            })
+            .collect()
+    }
+    let Some(aws) = &env.aws else {
+        return Vec::new();
+    };
+    let s = &aws.snapshot;
+    match slot.class {
+        Class::VirtualPrivateGateway => of(env, slot, kept, &s.vpn_gateways.items),
+        Class::VpnConnection => of(env, slot, kept, &s.vpn_connections.items),
+        Class::DirectConnectGateway => of(env, slot, kept, &s.dx_gateways.items),
+        _ => Vec::new(),
     }
 }
 

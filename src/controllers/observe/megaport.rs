@@ -3,7 +3,7 @@
 use super::{Env, Sight, unreadable};
 use crate::clients::megaport::{Mcr, ProductStatus, SeenBgp, Vxc};
 use causeway_model::desired::{Desired, address_list};
-use causeway_model::observe::{Ownership, Present, Record, Seen, State};
+use causeway_model::observe::{Ownership, Present, Record, Seen, State, Twin};
 use causeway_model::slot::{Class, Output, Slot};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -119,6 +119,55 @@ fn look<T>(
         holds_deletion: locked
             .then(|| "it is locked in Megaport's portal: unlock it there".to_owned()),
     }))
+}
+
+/// Other living products with this slot's token. The one with the later date of creation is the later one.
+pub(super) fn twins(env: &Env, slot: &Slot, kept: &str) -> Vec<Twin> {
+    let Some(megaport) = &env.megaport else {
+        return Vec::new();
+    };
+    let s = &megaport.snapshot;
+    let twin = |uid: &str, name: &str, status: &ProductStatus| {
+        uid != kept
+            && !status.is_gone()
+            && !status.is_terminating()
+            && env.marks.judge_product(name, &slot.id) == Some(Ownership::Ours)
+    };
+    let later = |created: Option<i64>, first: Option<i64>| {
+        created
+            .zip(first)
+            .is_some_and(|(created, first)| created > first)
+    };
+    match slot.class {
+        Class::Router => {
+            let first = s.mcr(kept).and_then(|m| m.created);
+            let carries = |uid: &String| {
+                let vxc = s.vxcs().iter().find(|v| v.uid == *uid);
+                vxc.is_none_or(|v| !v.status.is_gone())
+            };
+            let all = s.mcrs().iter().filter(|m| twin(&m.uid, &m.name, &m.status));
+            all.map(|m| Twin {
+                id: m.uid.clone(),
+                later: later(m.created, first),
+                unused: m.cancelable && !m.locked && !m.vxc_uids.iter().any(carries),
+            })
+            .collect()
+        }
+        Class::VxcAzure | Class::VxcAws => {
+            let all = s.vxcs();
+            let first = all.iter().find(|v| v.uid == kept).and_then(|v| v.created);
+            let twins = all.iter().filter(|v| twin(&v.uid, &v.name, &v.status));
+            twins
+                .map(|v| Twin {
+                    id: v.uid.clone(),
+                    later: later(v.created, first),
+                    // Whether traffic takes it can not be told from here.
+                    unused: false,
+                })
+                .collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn fill_mcr(m: &Mcr) -> (BTreeMap<Output, String>, BTreeMap<String, String>, bool) {

@@ -8,7 +8,7 @@ mod megaport;
 pub use azure::arm_kind;
 
 use super::env::Env;
-use causeway_model::observe::{Observed, Record, Seen};
+use causeway_model::observe::{Observed, Ownership, Record, Seen};
 use causeway_model::provider::Provider;
 use causeway_model::slot::{Class, Graph, Slot, SlotId};
 use jiff::Timestamp;
@@ -37,6 +37,20 @@ pub fn observe(env: &Env, graph: &Graph, records: &BTreeMap<SlotId, Record>) -> 
                 Provider::Kubernetes => (Seen::Unreadable("not looked at".to_owned()), None),
             }
         };
+        if let Seen::Present(p) = &seen
+            && !slot.imported
+            && p.ownership == Ownership::Ours
+        {
+            let twins = match slot.provider {
+                Provider::Megaport => megaport::twins(env, slot, &p.id),
+                Provider::Aws => aws::twins(env, slot, &p.id),
+                // Names are unique there, or objects are recorded pairs.
+                Provider::Azure | Provider::Kubernetes => Vec::new(),
+            };
+            if !twins.is_empty() {
+                out.twins.insert(slot.id.clone(), twins);
+            }
+        }
         if let Some(at) = read_at {
             out.read_at.insert(slot.id.clone(), at);
         }

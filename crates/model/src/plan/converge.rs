@@ -55,6 +55,7 @@ impl Walk<'_> {
             State::Failed { message } => self.mend(slot, message),
             State::Ready => self.compare(slot, p),
         }
+        self.twins(slot, p);
         self.refresh_for_creation(slot, p);
     }
 
@@ -204,6 +205,14 @@ impl Walk<'_> {
         }
         if !self.needs_reached(slot) {
             return;
+        }
+        if self.predecessor_may_have_bought(slot) {
+            self.look_within(self.input.timing.settling);
+            return self.block(
+                slot,
+                Why::ReadLag,
+                format!("{name} is not ordered yet: another operator led until a moment ago, and what it may have ordered is not visible yet"),
+            );
         }
         if self.writes_forbidden(slot, "created") || self.in_backoff(slot) || !self.take_locks(slot)
         {
