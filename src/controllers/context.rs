@@ -206,7 +206,8 @@ impl Context {
                 ownership: if ours { Ownership::Ours } else { Ownership::Unmarked },
                 outputs: BTreeMap::new(),
                 fields: BTreeMap::new(),
-                holds_deletion: None,
+                tags: None,
+        holds_deletion: None,
             }))
         });
         env.foreign.insert(slot.id.clone(), seen);

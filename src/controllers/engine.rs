@@ -12,9 +12,9 @@ use super::memo::ObjectMemo;
 use super::observe::observe;
 use super::status::{self, Written};
 use crate::health;
-use causeway_api::{FINALIZER, OWNER_ID_ANNOTATION};
+use causeway_api::{FINALIZER, HybridInterconnect, OWNER_ID_ANNOTATION};
 use causeway_model::observe::Record;
-use causeway_model::plan::{self, Input, Mode, Why};
+use causeway_model::plan::{self, Action, Input, Mode, Why};
 use causeway_model::report::{self, Rejection, Scope};
 use causeway_model::slot::SlotId;
 use causeway_model::spec::Policy;
@@ -221,9 +221,11 @@ async fn step<K: Managed>(
         mode,
         timing: &ctx.timing,
         now,
-        other_path_proven: prepared
-            .other_path_proven
-            .or_else(|| prepared.health.other_path(ctx)),
+        other_path_proven: prepared.other_path_proven.or_else(|| {
+            let namespace = object.namespace().unwrap_or_default();
+            prepared.health.other_path(ctx, key, &namespace)
+        }),
+        consent: consent(ctx, &**object),
     };
     let plan = plan::plan(input);
     let duplicates = plan.blockers.iter().filter(|b| b.why == Why::Duplicate);
@@ -248,12 +250,22 @@ async fn step<K: Managed>(
                 id: Some(id.clone()),
                 intent: None,
                 seen: true,
+                applied: records
+                    .get(slot)
+                    .map(|r| r.applied.clone())
+                    .unwrap_or_default(),
             },
         );
         if let Some(m) = memo.slots.get_mut(slot) {
             m.memo.failures = 0;
             m.memo.failure = None;
             m.memo.not_before = None;
+        }
+    }
+    for (id, record) in &mut records {
+        let agrees = record.applied.is_empty() && record.seen && !plan.drift.contains_key(id);
+        if let Some(slot) = prepared.graph.slots.get(id).filter(|s| agrees && s.wanted) {
+            record.applied = slot.applied();
         }
     }
     for slot in &plan.forget {
@@ -281,7 +293,17 @@ async fn step<K: Managed>(
         )
         .await?
     };
-    let links = K::links(&object, ctx, deleting).await?;
+    // Nothing is half-built: no link is made beside an object that can not be taken over.
+    let adopting = plan.blockers.iter().any(|b| b.why == Why::AdoptionRefused)
+        || plan
+            .actions
+            .iter()
+            .any(|a| matches!(a, Action::Adopt { .. }));
+    let links = if adopting && !deleting {
+        K::links_now(&object, ctx)
+    } else {
+        K::links(&object, ctx, deleting).await?
+    };
     let health = health::judge(&object, ctx, key, &prepared, &observed, &plan).await;
     if deleting && plan.done && links.is_empty() && records.is_empty() && !policy.paused {
         return finish(api, &object, ctx, key).await;
@@ -317,6 +339,19 @@ async fn step<K: Managed>(
             .min(health.look_again.unwrap_or(plan.look_again))
     };
     Ok(Requeue::requeue(wait.max(Duration::from_millis(10))))
+}
+
+/// Whether deleting this object is consent to lose its paths: it is not while the interconnect that made it lives on.
+fn consent<K: Managed>(ctx: &Context, object: &K) -> bool {
+    let namespace = object.namespace().unwrap_or_default();
+    let parent = object
+        .owner_references()
+        .iter()
+        .find(|o| o.controller == Some(true) && o.kind == HybridInterconnect::KIND)
+        .and_then(|o| Some((o, ctx.interconnect(&namespace, &o.name)?)));
+    !parent.is_some_and(|(o, p)| {
+        p.metadata.uid.as_ref() == Some(&o.uid) && p.metadata.deletion_timestamp.is_none()
+    })
 }
 
 /// Nothing can be planned: says why, and looks again.

@@ -1,6 +1,7 @@
 //! What one reconcile works with once references and accounts are resolved.
 
 use super::marks::Marks;
+use super::secrets::SecretValues;
 use crate::clients::azure::ResourceId;
 use crate::inventory::Part;
 use crate::inventory::aws::{AwsAccount, AwsSnapshot};
@@ -64,6 +65,8 @@ pub struct Env {
     pub megaport: Option<MegaportEnv>,
     /// Slots that no provider's inventory shows: dependents' (seen through their status) and Secrets.
     pub foreign: BTreeMap<SlotId, Seen>,
+    /// Keys that reads are compared with. Values stay here: what is compared becomes a word.
+    pub secrets: SecretValues,
     /// The partner port of a Direct Connect link, resolved once and kept in status.
     pub partner_port: Option<String>,
 }

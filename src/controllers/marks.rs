@@ -90,6 +90,14 @@ impl Marks {
     }
 }
 
+/// A product's name without the ownership token at its end, if it has one.
+pub fn without_token(name: &str) -> &str {
+    match name.rsplit_once(" [cw-") {
+        Some((words, token)) if token.ends_with(']') => words,
+        _ => name,
+    }
+}
+
 fn short(text: &str, digits: usize) -> String {
     let mut h = String::new();
     for byte in Sha256::digest(text.as_bytes()) {
@@ -136,5 +144,7 @@ mod tests {
             Some(Ownership::Foreign(_))
         ));
         assert_eq!(ours.judge_product(&name, &SlotId::new("router-b")), None);
+        assert_eq!(without_token(&name), "lab");
+        assert_eq!(without_token("lab [cw-x] b"), "lab [cw-x] b");
     }
 }

@@ -51,6 +51,7 @@ pub fn records(common: Option<&CommonStatus>) -> BTreeMap<SlotId, Record> {
                             intent,
                             // The intent goes when the object was seen.
                             seen: s.intent.is_none(),
+                            applied: s.applied.clone(),
                         },
                     )
                 })
@@ -155,11 +156,16 @@ fn slots(
                     .or_else(|| Some(now.clone())),
                 message: message.map(|m| m.chars().take(1000).collect()),
                 intent,
-                adopted: before.is_some_and(|b| b.adopted),
+                adopted: before.is_some_and(|b| b.adopted)
+                    || slot.adopt.as_ref().is_some_and(|a| {
+                        record
+                            .and_then(|r| r.id.as_deref())
+                            .is_some_and(|id| a.means(id))
+                    }),
                 found: before.is_some_and(|b| b.found),
                 owner: before.and_then(|b| b.owner.clone()),
                 outputs: BTreeMap::new(),
-                applied: before.map(|b| b.applied.clone()).unwrap_or_default(),
+                applied: record.map(|r| r.applied.clone()).unwrap_or_default(),
             }
         })
         .collect();

@@ -108,16 +108,24 @@ impl Memories {
             .unwrap_or_else(PoisonError::into_inner)
             .remove(key);
     }
-    /// What a change of a link that interrupts it would cost: `Some(false)` while it carries the only path of its
-    /// interconnect that holds, `Some(true)` while another one holds too, `None` while it carries none (or nobody knows).
-    /// `interconnect` is that object's key (`HybridInterconnect namespace/name`).
-    pub fn other_path(&self, interconnect: &str, link: &str) -> Option<bool> {
+    /// What it would cost to interrupt these links at once: `Some(false)` while no path of their interconnect holds
+    /// without them and one does with them, `Some(true)` while another one holds too, `None` while they carry none.
+    /// `interconnect` is that object's key (`HybridInterconnect namespace/name`); `carried` says whether an earlier process
+    /// found it to carry traffic: until this one has judged it too, nothing is proven.
+    pub fn other_path(
+        &self,
+        interconnect: &str,
+        links: &BTreeSet<String>,
+        carried: bool,
+    ) -> Option<bool> {
         let all = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
-        let paths = all.get(interconnect)?;
+        let Some(paths) = all.get(interconnect) else {
+            return carried.then_some(false);
+        };
         let holds = |with: bool| {
             paths
                 .iter()
-                .any(|(uses, holds)| *holds && uses.contains(link) == with)
+                .any(|(uses, holds)| *holds && uses.is_disjoint(links) != with)
         };
         holds(true).then(|| holds(false))
     }
@@ -497,16 +505,35 @@ pub fn show_vpn(status: &mut VpnPairStatus, health: &Health) {
     }
 }
 
+/// Whether an interconnect was found to carry traffic, as its status says.
+pub fn carried(object: &HybridInterconnect) -> bool {
+    let conditions = object.status.as_ref().map(|s| &s.common.conditions);
+    conditions
+        .into_iter()
+        .flatten()
+        .any(|c| c.type_ == "Available" && c.status == "True")
+}
+
 impl HealthSpec {
-    /// Whether a change that interrupts this link would interrupt the last path of the interconnect that made it.
-    pub fn other_path(&self, ctx: &Context) -> Option<bool> {
+    /// Whether another path holds beside those over this link, or over an interconnect's own gateways; links of it that are
+    /// on their way out count for nothing. `key` is the object's own.
+    pub fn other_path(&self, ctx: &Context, key: &str, namespace: &str) -> Option<bool> {
         let subject = self.subject.as_ref()?;
-        let name = subject
-            .express_routes
-            .first()
-            .map(|l| &l.name)
-            .or(subject.direct_connects.first().map(|l| &l.name))
-            .or(subject.vpns.first().map(|l| &l.name))?;
-        ctx.health.other_path(subject.parent.as_deref()?, name)
+        let mut links: BTreeSet<String> = BTreeSet::new();
+        links.extend(subject.express_routes.iter().map(|l| l.name.clone()));
+        let interconnect = match subject.kind {
+            // Its gateway and its routers are those of the private paths.
+            model::SubjectKind::HybridInterconnect => key,
+            _ => {
+                links.extend(subject.direct_connects.iter().map(|l| l.name.clone()));
+                links.extend(subject.vpns.iter().map(|l| l.name.clone()));
+                subject.parent.as_deref()?
+            }
+        };
+        let name = interconnect.rsplit('/').next().unwrap_or_default();
+        let object = ctx.interconnect(namespace, name)?;
+        links.extend(crate::controllers::kinds::going(&object, ctx));
+        ctx.health
+            .other_path(interconnect, &links, carried(&object))
     }
 }

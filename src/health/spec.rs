@@ -2,12 +2,17 @@
 //! references are resolved; IDs of cloud objects are looked up later, because they may not exist yet.
 
 use crate::clients::azure::ResourceId;
+use crate::controllers::Managed;
 use crate::controllers::context::Context;
-use causeway_api::azure::{AzureAccount, ObservedNetworkInterface, PortName, virtual_network_id};
+use crate::controllers::kinds::is_child;
+use causeway_api::aws::VirtualInterface;
+use causeway_api::azure::{
+    AzureAccount, ObservedNetworkInterface, Peering, PortName, virtual_network_id,
+};
 use causeway_api::common::{AdditionalPrefixes, LinkRouteContract, RouterRef};
 use causeway_api::interconnect::PreferredPath;
 use causeway_api::status::{CommonStatus, SlotPhase};
-use causeway_api::vpn::TunnelName;
+use causeway_api::vpn::{TunnelName, VpnSettings};
 use causeway_api::{DirectConnectLink, ExpressRouteLink, HybridInterconnect, VpnPair};
 use causeway_model::health::SubjectKind;
 use causeway_model::spec::{
@@ -15,9 +20,10 @@ use causeway_model::spec::{
 };
 use ipnet::{IpNet, Ipv4Net};
 use kube::ResourceExt;
-use kube::runtime::reflector::ObjectRef;
-use std::collections::BTreeMap;
+use kube::runtime::reflector::{ObjectRef, Store};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 /// What judging needs to know of a spec.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -317,13 +323,112 @@ fn link_slots(common: Option<&CommonStatus>) -> (BTreeMap<String, String>, bool)
     (ids, made)
 }
 
+/// Links that the spec no longer names but that stand as they were made: what they carry counts until they are taken down.
+fn standing<K: Managed>(
+    store: &Store<K>,
+    parent: &HybridInterconnect,
+    named: &BTreeSet<String>,
+) -> Vec<Arc<K>> {
+    let falls = |l: &K| {
+        let slots = l.common().map(|c| c.slots.as_slice()).unwrap_or_default();
+        let down = |p: SlotPhase| {
+            matches!(
+                p,
+                SlotPhase::Deleting | SlotPhase::Gone | SlotPhase::Retained
+            )
+        };
+        slots.is_empty() || slots.iter().any(|s| down(s.phase))
+    };
+    let mut all: Vec<Arc<K>> = store
+        .state()
+        .into_iter()
+        .filter(|l| is_child(&**l, parent) && !named.contains(&l.name_any()) && !falls(l))
+        .collect();
+    all.sort_by_key(|l| l.name_any());
+    all
+}
+
+struct ErEntry {
+    name: String,
+    peering: Peering,
+    ports: Vec<(PeeringPort, String)>,
+}
+
+fn express_routes(object: &HybridInterconnect, ctx: &Context) -> Vec<ErEntry> {
+    let own = object.name_any();
+    let mut all: Vec<ErEntry> = object
+        .spec
+        .express_routes
+        .iter()
+        .map(|e| ErEntry {
+            name: e.link_name(&own),
+            peering: e.peering.clone(),
+            ports: e
+                .ports
+                .iter()
+                .map(|p| (port(p.name), p.router.clone()))
+                .collect(),
+        })
+        .collect();
+    let named = all.iter().map(|e| e.name.clone()).collect();
+    for l in standing(&ctx.stores.express_routes, object, &named) {
+        all.push(ErEntry {
+            name: l.name_any(),
+            peering: l.spec.peering.clone(),
+            ports: l
+                .spec
+                .ports
+                .iter()
+                .map(|p| (port(p.name), router_name(&p.router_ref)))
+                .collect(),
+        });
+    }
+    all
+}
+
+fn direct_connects(
+    object: &HybridInterconnect,
+    ctx: &Context,
+) -> Vec<(String, String, VirtualInterface)> {
+    let own = object.name_any();
+    let mut all: Vec<_> = object
+        .spec
+        .direct_connects
+        .iter()
+        .map(|e| {
+            let vif = e.settings.virtual_interface.clone();
+            (e.link_name(&own), e.router.clone(), vif)
+        })
+        .collect();
+    let named = all.iter().map(|e| e.0.clone()).collect();
+    for l in standing(&ctx.stores.direct_connects, object, &named) {
+        let vif = l.spec.settings.virtual_interface.clone();
+        all.push((l.name_any(), router_name(&l.spec.router_ref), vif));
+    }
+    all
+}
+
+fn vpns(object: &HybridInterconnect, ctx: &Context) -> Vec<(String, VpnSettings)> {
+    let own = object.name_any();
+    let mut all: Vec<_> = object
+        .spec
+        .vpn
+        .iter()
+        .map(|e| (e.link_name(&own), e.settings.clone()))
+        .collect();
+    let named = all.iter().map(|e| e.0.clone()).collect();
+    for l in standing(&ctx.stores.vpns, object, &named) {
+        all.push((l.name_any(), l.spec.settings.clone()));
+    }
+    all
+}
+
 pub fn interconnect_spec(
     object: &HybridInterconnect,
     ctx: &Context,
     model: &Interconnect,
 ) -> HealthSpec {
     let spec = &object.spec;
-    let own = object.name_any();
     let namespace = object.namespace().unwrap_or_default();
     let mut s = subject(SubjectKind::HybridInterconnect);
     s.contract = Some(contract(
@@ -360,8 +465,12 @@ pub fn interconnect_spec(
     } else {
         None
     };
-    for entry in &spec.express_routes {
-        let name = entry.link_name(&own);
+    for ErEntry {
+        name,
+        peering,
+        ports,
+    } in express_routes(object, ctx)
+    {
         let link = ctx
             .stores
             .express_routes
@@ -371,12 +480,11 @@ pub fn interconnect_spec(
                 .and_then(|l| l.status.as_ref())
                 .map(|x| &x.common),
         );
-        let nets = entry
-            .peering
+        let nets = peering
             .primary_prefix
             .parse()
             .ok()
-            .zip(entry.peering.secondary_prefix.parse().ok());
+            .zip(peering.secondary_prefix.parse().ok());
         let (Some((primary, secondary)), true) = (nets, made) else {
             s.links_missing = true;
             continue;
@@ -384,10 +492,9 @@ pub fn interconnect_spec(
         let circuit = slots
             .get("circuit")
             .map(|id| ResourceId::new(id.clone()).name().to_owned());
-        let ports = entry
-            .ports
-            .iter()
-            .map(|p| (port(p.name), router(&p.router)))
+        let ports = ports
+            .into_iter()
+            .map(|(p, name)| (p, router(&name)))
             .collect();
         s.express_routes.push(ErSpec {
             name: name.clone(),
@@ -398,8 +505,7 @@ pub fn interconnect_spec(
         });
         s.slots.insert(name, slots);
     }
-    for entry in &spec.direct_connects {
-        let name = entry.link_name(&own);
+    for (name, router_name, vif) in direct_connects(object, ctx) {
         let link = ctx
             .stores
             .direct_connects
@@ -409,7 +515,6 @@ pub fn interconnect_spec(
                 .and_then(|l| l.status.as_ref())
                 .map(|x| &x.common),
         );
-        let vif = &entry.settings.virtual_interface;
         let ends = vif
             .amazon_address
             .parse()
@@ -421,15 +526,14 @@ pub fn interconnect_spec(
         };
         s.direct_connects.push(DxSpec {
             name: name.clone(),
-            router: router(&entry.router),
+            router: router(&router_name),
             amazon,
             customer,
             gateway_asn: dxgw_asn,
         });
         s.slots.insert(name, slots);
     }
-    if let Some(entry) = &spec.vpn {
-        let name = entry.link_name(&own);
+    for (name, settings) in vpns(object, ctx) {
         let link = ctx
             .stores
             .vpns
@@ -440,8 +544,7 @@ pub fn interconnect_spec(
             .map(|x| &x.common);
         let (slots, made) = link_slots(common);
         let inside = |t: TunnelName| {
-            let given = entry
-                .settings
+            let given = settings
                 .tunnels
                 .iter()
                 .find(|x| x.name == t)
@@ -452,7 +555,7 @@ pub fn interconnect_spec(
                 .map(|r| r.id.clone());
             given.or(kept).and_then(|text| text.parse::<Ipv4Net>().ok())
         };
-        let per_instance = entry.settings.bgp_tunnels_per_instance;
+        let per_instance = settings.bgp_tunnels_per_instance;
         let tunnels: Vec<TunnelSpec> = TunnelName::ALL
             .into_iter()
             .filter_map(|t| {

@@ -161,7 +161,7 @@ reasons! {
     WaitingForDependency("WaitingForDependency", [Provisioned, Ready, Reconciling],
         "The next step needs something that belongs to another resource, or a lock that another one holds.",
         "Look at the object that the message names.");
-    WaitingForRedundancy("WaitingForRedundancy", [Provisioned, Reconciling],
+    WaitingForRedundancy("WaitingForRedundancy", [Provisioned, Reconciling, Deleting],
         "A change would interrupt the last healthy path, so it waits until another path holds.",
         "Restore the other path, or delete the whole interconnect if the interruption is wanted.");
     ProvisioningFailed("ProvisioningFailed", [Provisioned],

@@ -61,6 +61,8 @@ pub enum Desired {
     VirtualPrivateGateway {
         name: String,
         amazon_asn: u32,
+        /// The only VPC that it may be attached to.
+        vpc_id: String,
     },
     VgwAttachment {
         vpc_id: String,
@@ -85,6 +87,8 @@ pub enum Desired {
     },
     VxcAzure {
         name: String,
+        /// Product UID of the router that it ends on, once known.
+        router: Option<String>,
         port: PeeringPort,
         rate_limit_mbps: u32,
         term_months: u32,
@@ -105,6 +109,8 @@ pub enum Desired {
     },
     VxcAws {
         name: String,
+        /// Product UID of the router that it ends on, once known.
+        router: Option<String>,
         /// `HostedVirtualInterface` orders an AWS VIF, `HostedConnection` an AWSHC connection (megaport.md §3.5).
         hosted_connection: bool,
         rate_limit_mbps: u32,
@@ -199,6 +205,23 @@ pub struct Drift {
     pub change: Change,
 }
 
+/// What a read says of keys that are those of the Secrets; values never get here.
+pub const KEYS_AS_GIVEN: &str = "as in the Secrets";
+
+/// Changes of a circuit that Azure makes in one direction only (azure.md §2.2).
+fn one_way(field: &str, want: &str, have: &str) -> Option<Change> {
+    let lower = |a: &str, b: &str| a.parse::<u32>().ok() < b.parse::<u32>().ok();
+    match field {
+        "bandwidthMbps" if lower(want, have) => Some(Change::Refused(
+            "Azure raises the bandwidth of a circuit and never lowers it: set bandwidthMbps to what it is, or make a new circuit",
+        )),
+        "sku.family" if have == "UnlimitedData" => Some(Change::Refused(
+            "Azure changes a circuit to UnlimitedData and never back: set sku.family to UnlimitedData, or make a new circuit",
+        )),
+        _ => None,
+    }
+}
+
 const RECREATE: &str = "it can not be changed on the living object: restore it in the cloud, or delete and recreate the resource";
 
 /// Prefixes as one sorted text, so that order never counts as drift.
@@ -231,6 +254,7 @@ impl Desired {
                 f("peerASN", s.peer_asn.to_string(), Interrupting),
                 f("bfdEnabled", s.bfd.to_string(), InPlace),
                 f("asPathPrependCount", s.prepend.to_string(), InPlace),
+                f("medOut", s.med_out.unwrap_or(0).to_string(), InPlace),
                 f("denyExportTo", address_list(&s.deny_export_to), InPlace),
             ]
         };
@@ -245,9 +269,11 @@ impl Desired {
                 asn,
                 port_speed_mbps,
                 cost_centre,
+                location_id,
                 ..
             } => {
                 let mut v = vec![
+                    f("locationID", location_id.to_string(), Refused(RECREATE)),
                     f(
                         "asn",
                         asn.to_string(),
@@ -268,9 +294,24 @@ impl Desired {
                 }
                 v
             }
-            Self::ErGateway { sku, .. } => vec![f("sku", sku.clone(), Interrupting)],
-            Self::VirtualPrivateGateway { amazon_asn, .. }
-            | Self::DirectConnectGateway { amazon_asn, .. } => {
+            Self::ErGateway { sku, subnet_id, .. } => vec![
+                f("gatewayType", "ExpressRoute".to_owned(), Refused(RECREATE)),
+                f("subnet", subnet_id.to_lowercase(), Refused(RECREATE)),
+                f("sku", sku.clone(), Interrupting),
+            ],
+            Self::VirtualPrivateGateway {
+                amazon_asn, vpc_id, ..
+            } => vec![
+                f("amazonASN", amazon_asn.to_string(), Refused(RECREATE)),
+                f(
+                    "vpcID",
+                    vpc_id.clone(),
+                    Refused(
+                        "it can be attached to one VPC only: detach it from the other one, or correct the spec",
+                    ),
+                ),
+            ],
+            Self::DirectConnectGateway { amazon_asn, .. } => {
                 vec![f("amazonASN", amazon_asn.to_string(), Refused(RECREATE))]
             }
             Self::DxgwAssociation { allowed_prefixes } => {
@@ -300,11 +341,17 @@ impl Desired {
             ],
             Self::VxcAzure {
                 rate_limit_mbps,
+                router,
                 vlan,
                 session: s,
                 ..
             } => {
                 let mut v = vec![
+                    f(
+                        "router",
+                        router.clone().unwrap_or_default(),
+                        Refused(RECREATE),
+                    ),
                     f("rateLimitMbps", rate_limit_mbps.to_string(), InPlace),
                     f("vlanID", vlan.to_string(), Interrupting),
                 ];
@@ -334,6 +381,7 @@ impl Desired {
             Self::VxcAws {
                 rate_limit_mbps,
                 hosted_connection,
+                router,
                 session: s,
                 ..
             } => {
@@ -342,7 +390,14 @@ impl Desired {
                 } else {
                     InPlace
                 };
-                let mut v = vec![f("rateLimitMbps", rate_limit_mbps.to_string(), change)];
+                let mut v = vec![
+                    f(
+                        "router",
+                        router.clone().unwrap_or_default(),
+                        Refused(RECREATE),
+                    ),
+                    f("rateLimitMbps", rate_limit_mbps.to_string(), change),
+                ];
                 v.extend(session(s));
                 v
             }
@@ -366,9 +421,18 @@ impl Desired {
             ],
             Self::PublicIp { .. } => Vec::new(),
             Self::VpnGateway {
-                sku, asn, apipa, ..
+                sku,
+                asn,
+                apipa,
+                generation,
+                subnet_id,
+                ..
             } => {
                 let mut v = vec![
+                    f("gatewayType", "Vpn".to_owned(), Refused(RECREATE)),
+                    f("generation", generation.clone(), Refused(RECREATE)),
+                    f("subnet", subnet_id.to_lowercase(), Refused(RECREATE)),
+                    f("activeActive", "true".to_owned(), Refused(RECREATE)),
                     f("sku", sku.clone(), Interrupting),
                     f("asn", asn.to_string(), Refused(RECREATE)),
                 ];
@@ -380,13 +444,21 @@ impl Desired {
             Self::CustomerGateway { asn, .. } => {
                 vec![f("bgpASN", asn.to_string(), Refused(RECREATE))]
             }
-            Self::VpnConnection { tunnels, .. } => {
-                vec![f(
+            Self::VpnConnection {
+                tunnels,
+                dpd_seconds,
+                ipsec,
+                ..
+            } => vec![
+                f("ipsecPolicy", ipsec.azure_text(), Interrupting),
+                f(
                     "insideCIDRs",
                     prefix_list(&tunnels.iter().map(|t| t.inside).collect::<Vec<_>>()),
                     Refused(RECREATE),
-                )]
-            }
+                ),
+                f("preSharedKeys", KEYS_AS_GIVEN.to_owned(), Interrupting),
+                f("dpdTimeoutSeconds", dpd_seconds.to_string(), Interrupting),
+            ],
             Self::LocalNetworkGateway {
                 asn, bgp_address, ..
             } => vec![
@@ -415,16 +487,26 @@ impl Desired {
     pub fn drift(&self, have: &BTreeMap<String, String>) -> Vec<Drift> {
         self.fields()
             .into_iter()
+            // What nobody knows yet (a router that is not ordered) can not differ.
+            .filter(|f| !(f.name == "router" && f.want.is_empty()))
             .filter_map(|f| {
                 let h = have.get(f.name)?;
                 (*h != f.want).then(|| Drift {
                     field: f.name,
+                    change: one_way(f.name, &f.want, h).unwrap_or(f.change),
                     want: f.want,
                     have: h.clone(),
-                    change: f.change,
                 })
             })
             .collect()
+    }
+
+    /// The MCR's BGP session, of a VXC.
+    pub fn session(&self) -> Option<&McrSession> {
+        match self {
+            Self::VxcAzure { session, .. } | Self::VxcAws { session, .. } => Some(session),
+            _ => None,
+        }
     }
 
     /// The object's name in its cloud, where it has one.

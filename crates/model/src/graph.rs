@@ -300,6 +300,8 @@ fn slot(id: impl Into<String>, desired: Desired) -> Slot {
         leaves_with: None,
         locks: Vec::new(),
         refresh: None,
+        adopt: None,
+        tags: std::collections::BTreeMap::new(),
     }
 }
 
@@ -335,6 +337,12 @@ fn finish(graph: &mut Graph, recorded: &[SlotId]) {
         }
     }
     let ids: Vec<SlotId> = graph.slots.keys().cloned().collect();
+    let serves_on: Vec<SlotId> = graph
+        .slots
+        .values()
+        .filter(|s| s.class == Class::Peering && s.wanted)
+        .map(|s| s.id.clone())
+        .collect();
     for (id, s) in &mut graph.slots {
         let Some(r) = table_row(id) else { continue };
         if s.imported {
@@ -344,6 +352,10 @@ fn finish(graph: &mut Graph, recorded: &[SlotId]) {
         s.gone_first = ids
             .iter()
             .filter(|other| *other != id)
+            // One port of a circuit goes while the peering serves the other one.
+            .filter(|other| {
+                !(s.class == Class::VxcAzure && !s.wanted && serves_on.contains(*other))
+            })
             .filter(|other| {
                 r.gone_first.iter().any(|pattern| {
                     let (dependent, pattern) = pattern

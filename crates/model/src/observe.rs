@@ -76,6 +76,8 @@ pub struct Present {
     /// Compared fields as canonical text, by the names that [`crate::desired::Desired::fields`] uses. A field that the
     /// provider does not report is absent and not compared.
     pub fields: BTreeMap<String, String>,
+    /// Its tags, where it has any; ours among them.
+    pub tags: Option<BTreeMap<String, String>>,
     /// Why it can not be deleted yet although nothing of ours holds it: the provider state of a circuit.
     pub holds_deletion: Option<String>,
 }
@@ -99,6 +101,8 @@ pub struct Record {
     pub intent: Option<Timestamp>,
     /// Whether the object was ever seen present.
     pub seen: bool,
+    /// Settings as they were last applied, where a change of the spec must be told from a change by somebody else.
+    pub applied: BTreeMap<String, String>,
 }
 
 /// What this process remembers of a slot; lost on restart, and nothing depends on it for correctness.

@@ -4,13 +4,14 @@
 //! recorded and found slots, so that what the spec no longer names is taken down and not leaked. Nothing here waits:
 //! a plan says when to look again.
 
+mod adopt;
 mod converge;
 mod teardown;
 #[cfg(test)]
 mod tests;
 mod twins;
 
-use crate::desired::Drift;
+use crate::desired::{Change, Drift};
 use crate::observe::{Memo, Observed, Ownership, Present, Seen, State};
 use crate::provider::Timing;
 use crate::slot::{Birth, Graph, Level, LockKey, Need, Recognition, Slot, SlotId};
@@ -38,6 +39,8 @@ pub struct Input<'a> {
     pub now: Timestamp,
     /// Whether another path was proven to carry traffic; `None` where no path of anybody's is at stake.
     pub other_path_proven: Option<bool>,
+    /// Whether the owner's deletion is consent to lose its paths: not that of a link whose interconnect lives on.
+    pub consent: bool,
 }
 
 /// Something to do now; all actions of one plan are independent of each other.
@@ -45,6 +48,10 @@ pub struct Input<'a> {
 #[serde(tag = "do")]
 pub enum Action {
     Create {
+        slot: SlotId,
+    },
+    /// Put our marks on an object that is to be taken over, and nothing else.
+    Adopt {
         slot: SlotId,
     },
     Update {
@@ -77,6 +84,7 @@ impl Action {
     pub fn slot(&self) -> &SlotId {
         match self {
             Self::Create { slot }
+            | Self::Adopt { slot }
             | Self::Update { slot, .. }
             | Self::Confirm { slot }
             | Self::Refresh { slot }
@@ -89,6 +97,7 @@ impl Action {
     pub fn verb(&self) -> &'static str {
         match self {
             Self::Create { .. } => "Create",
+            Self::Adopt { .. } => "Adopt",
             Self::Update { .. } => "Update",
             Self::Confirm { .. } => "Confirm",
             Self::Refresh { .. } => "Refresh",
@@ -128,6 +137,8 @@ pub enum Why {
     Duplicate,
     /// Somebody else's object stands where ours should be.
     NameConflict,
+    /// The object that `adoptID` names is not there or does not fit.
+    AdoptionRefused,
     /// The spec asks for a change that the living object can not make.
     RefusedChange,
     /// The provider gave up on it.
@@ -223,6 +234,7 @@ pub fn plan(input: Input<'_>) -> Plan {
             walk.tear_down(slot);
         }
     }
+    walk.nothing_half_built();
     let Walk { mut plan, left, .. } = walk;
     plan.done = !left && plan.actions.is_empty();
     if !plan.actions.is_empty() {
@@ -364,6 +376,55 @@ impl Walk<'_> {
     fn predecessor_may_have_bought(&self, slot: &Slot) -> bool {
         let until = self.input.observed.predecessor_until;
         slot.paid && until.is_some_and(|at| self.may_be_invisible(slot, at))
+    }
+
+    /// Differences between spec and cloud, also in what only a record can tell.
+    fn drift(&self, slot: &Slot, p: &Present) -> Vec<Drift> {
+        let mut drift = slot.desired.drift(&p.fields);
+        let nothing = BTreeMap::new();
+        let record = self.input.observed.records.get(&slot.id);
+        let applied = record.map_or(&nothing, |r| &r.applied);
+        // Only when the spec changed: a session that somebody shut is theirs to start (api.md §2).
+        if let (Some(session), Some(have)) = (slot.desired.session(), applied.get("shutdown"))
+            && *have != session.shutdown.to_string()
+        {
+            drift.push(Drift {
+                field: "shutdown",
+                want: session.shutdown.to_string(),
+                have: have.clone(),
+                change: if session.shutdown {
+                    Change::Interrupting
+                } else {
+                    Change::InPlace
+                },
+            });
+        }
+        if let Some(have) = &p.tags {
+            let mut want: Vec<String> = Vec::new();
+            let mut is: Vec<String> = Vec::new();
+            for (k, v) in slot.tags.iter().filter(|(k, v)| have.get(*k) != Some(*v)) {
+                want.push(format!("{k}={v}"));
+                is.push(
+                    have.get(k)
+                        .map_or_else(|| format!("no {k}"), |h| format!("{k}={h}")),
+                );
+            }
+            for k in slot.dropped_tags(applied) {
+                if let Some(h) = have.get(k) {
+                    want.push(format!("no {k}"));
+                    is.push(format!("{k}={h}"));
+                }
+            }
+            if !want.is_empty() {
+                drift.push(Drift {
+                    field: "tags",
+                    want: want.join(", "),
+                    have: is.join(", "),
+                    change: Change::InPlace,
+                });
+            }
+        }
+        drift
     }
 
     /// The failure of the last call on this slot still forbids the next one.

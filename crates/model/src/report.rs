@@ -104,6 +104,8 @@ pub struct LinkState {
     pub unreadable: bool,
     pub in_sync: bool,
     pub accepted: bool,
+    /// The spec no longer names it, and it is kept because it carries the only path that holds.
+    pub held: bool,
     /// Message of the condition that stands in the way.
     pub message: String,
 }

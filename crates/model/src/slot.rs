@@ -191,6 +191,22 @@ pub enum Class {
     Dependent,
 }
 
+/// An existing object that the spec asks to take over (`adoptID`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Adoption {
+    /// The provider's ID of the object.
+    pub id: String,
+    /// The field that asks for it, for people: `spec.circuit.adoptID`.
+    pub field: String,
+}
+
+impl Adoption {
+    /// Whether an object is the one that is meant: ARM's IDs do not mind case.
+    pub fn means(&self, id: &str) -> bool {
+        self.id.eq_ignore_ascii_case(id)
+    }
+}
+
 /// One cloud object of a link.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Slot {
@@ -217,7 +233,38 @@ pub struct Slot {
     /// Costs money from the moment it is made.
     pub paid: bool,
     pub refresh: Option<RefreshRule>,
+    /// The object that is to be taken over instead of making one.
+    pub adopt: Option<Adoption>,
+    /// The user's tags that it should carry, beside our marks and everybody else's.
+    pub tags: BTreeMap<String, String>,
 }
+
+impl Slot {
+    /// Settings to record once they are applied: what the cloud says can not tell a change of the spec from one by
+    /// somebody else.
+    pub fn applied(&self) -> BTreeMap<String, String> {
+        let mut applied = BTreeMap::new();
+        if let Some(session) = self.desired.session() {
+            applied.insert("shutdown".to_owned(), session.shutdown.to_string());
+        }
+        for key in self.tags.keys() {
+            applied.insert(format!("{APPLIED_TAG}{key}"), String::new());
+        }
+        applied
+    }
+
+    /// Keys of tags that we wrote once and that the spec no longer names.
+    pub fn dropped_tags<'r>(&self, applied: &'r BTreeMap<String, String>) -> Vec<&'r str> {
+        applied
+            .keys()
+            .filter_map(|k| k.strip_prefix(APPLIED_TAG))
+            .filter(|k| !self.tags.contains_key(*k))
+            .collect()
+    }
+}
+
+/// Beginning of the names under which written tags are recorded.
+const APPLIED_TAG: &str = "tag:";
 
 /// All slots of one owner.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]

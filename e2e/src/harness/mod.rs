@@ -11,6 +11,7 @@
 
 pub mod apiserver;
 pub mod elected;
+pub mod human;
 pub mod rig;
 pub mod sweep;
 pub mod truth;
@@ -19,4 +20,5 @@ pub mod wire;
 pub mod worlds;
 
 pub use elected::Elected;
+pub use human::Human;
 pub use rig::{Case, Rig, Snapshot, built, simulate};

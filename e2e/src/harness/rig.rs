@@ -273,6 +273,17 @@ impl Rig {
     /// # Panics
     /// When the stand-in refuses one.
     pub async fn apply_all(&self) {
+        self.apply_all_but_objects().await;
+        for manifest in &self.manifests {
+            self.create(manifest).await;
+        }
+    }
+
+    /// Makes the namespace and the Secrets with the world's credentials.
+    ///
+    /// # Panics
+    /// When the stand-in refuses one.
+    pub async fn apply_all_but_objects(&self) {
         let namespace = Namespace {
             metadata: ObjectMeta {
                 name: Some(self.namespace().to_owned()),
@@ -293,9 +304,6 @@ impl Rig {
         for secret in values.unwrap_or_else(|problem| panic!("the world {problem}")) {
             let made = secrets.create(&PostParams::default(), &secret).await;
             made.unwrap_or_else(|error| panic!("Secret {:?}: {error}", secret.metadata.name));
-        }
-        for manifest in &self.manifests {
-            self.create(manifest).await;
         }
     }
 

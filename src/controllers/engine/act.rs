@@ -11,7 +11,7 @@ use causeway_model::intent::{CloudError, Sent};
 use causeway_model::observe::{Failure, Observed, Record};
 use causeway_model::plan::{Action, Plan};
 use causeway_model::provider::Provider;
-use causeway_model::slot::{Class, SlotId};
+use causeway_model::slot::{Class, Slot, SlotId};
 use jiff::Timestamp;
 use kube::runtime::events::EventType;
 use kube::{Api, ResourceExt};
@@ -61,6 +61,7 @@ pub(super) async fn act<K: Managed>(
                 id: None,
                 intent: None,
                 seen: false,
+                applied: BTreeMap::new(),
             });
             record.intent = Some(now);
             record.seen = matches!(action, Action::Confirm { .. });
@@ -104,8 +105,8 @@ pub(super) async fn act<K: Managed>(
         match result {
             Ok(done) => {
                 info!(object = key, slot = %slot.id, action = action.verb(), id = done.id.as_deref(), "accepted");
-                accepted(m, records, action, &slot.id, done, ctx.clock.now());
-                if matches!(action, Action::Release { .. }) {
+                accepted(m, records, action, slot, done, ctx.clock.now());
+                if matches!(action, Action::Release { .. } | Action::Adopt { .. }) {
                     ctx.locks.release(&holder);
                 }
                 let note = format!(
@@ -169,7 +170,7 @@ fn accepted(
     m: &mut SlotMemo,
     records: &mut BTreeMap<SlotId, Record>,
     action: &Action,
-    slot: &SlotId,
+    slot: &Slot,
     done: Done,
     now: Timestamp,
 ) {
@@ -184,16 +185,24 @@ fn accepted(
     match action {
         Action::Refresh { .. } => m.memo.refreshed = Some(now),
         Action::Release { .. } => {
-            records.remove(slot);
+            m.memo.acted = Some(now);
+            records.remove(&slot.id);
         }
         Action::CancelTwin { .. } => m.memo.acted = Some(now),
         Action::Create { .. } => {
             m.memo.acted = Some(now);
-            if let (Some(record), Some(id)) = (records.get_mut(slot), done.id) {
-                record.id = Some(id);
+            if let Some(record) = records.get_mut(&slot.id) {
+                record.id = done.id.or(record.id.take());
+                record.applied = slot.applied();
             }
         }
-        Action::Update { .. } | Action::Confirm { .. } | Action::Delete { .. } => {
+        Action::Update { .. } => {
+            m.memo.acted = Some(now);
+            if let Some(record) = records.get_mut(&slot.id) {
+                record.applied = slot.applied();
+            }
+        }
+        Action::Adopt { .. } | Action::Confirm { .. } | Action::Delete { .. } => {
             m.memo.acted = Some(now);
         }
     }
@@ -214,6 +223,7 @@ fn deed(action: &Action) -> String {
 fn past(action: &Action) -> &'static str {
     match action {
         Action::Create { .. } => "Creating",
+        Action::Adopt { .. } => "Adopting",
         Action::Update { .. } => "Updating",
         Action::Confirm { .. } => "Confirming",
         Action::Refresh { .. } => "Refreshing",

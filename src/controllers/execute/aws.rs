@@ -2,16 +2,19 @@
 //! before it gets here, and what comes back is compared with our mark.
 
 use super::{Done, Executor};
+use crate::clients::azure::ResourceId;
 use crate::controllers::env::AwsEnv;
 use crate::controllers::marks::{CLUSTER_TAG, OBJECT_TAG, OWNER_TAG, SLOT_TAG};
+use crate::controllers::observe::{other_key, other_policy};
 use causeway_aws::{
-    NewCustomerGateway, NewPrivateVif, NewVpnConnection, Tags, TunnelOptions, TunnelPolicy,
-    connection_arn, dx_gateway_arn, vif_arn,
+    NewCustomerGateway, NewPrivateVif, NewVpnConnection, Tags, TunnelChange, TunnelOptions,
+    TunnelPolicy, connection_arn, dx_gateway_arn, vif_arn,
 };
-use causeway_model::desired::{Desired, Drift};
+use causeway_model::desired::{Desired, Drift, TunnelSpec};
 use causeway_model::intent::{CloudError, Intent, Sent};
 use causeway_model::observe::{Ownership, Seen};
 use causeway_model::plan::Action;
+use causeway_model::secret::Secret;
 use causeway_model::slot::{Class, Output, Slot};
 use ipnet::Ipv4Net;
 use std::net::Ipv4Addr;
@@ -30,6 +33,7 @@ pub(super) async fn run(
         Action::Confirm { .. } => confirm(x, aws, slot).await,
         Action::Delete { .. } => delete(x, aws, slot).await,
         Action::Release { .. } => release(x, aws, slot).await,
+        Action::Adopt { .. } => adopt(x, aws, slot, action).await,
         Action::Refresh { .. } | Action::CancelTwin { .. } => Err(x.unsupported(slot, action)),
     }
 }
@@ -220,7 +224,15 @@ async fn update(
 ) -> Result<Done, CloudError> {
     let client = &aws.account.client;
     let id = x.id(slot)?;
+    if drift.iter().any(|d| d.field == "tags") {
+        retag(x, aws, slot, &id).await?;
+        // What else differs comes with the next look.
+        return Ok(made(id));
+    }
     match &slot.desired {
+        Desired::VpnConnection { tunnels, .. } => {
+            return change_tunnel(x, aws, slot, &id, tunnels).await;
+        }
         Desired::DxgwAssociation { allowed_prefixes } => {
             // Differences, not the whole list: a replacement would withdraw prefixes for minutes (aws.md §9.7).
             let have: Vec<Ipv4Net> = drift
@@ -245,6 +257,96 @@ async fn update(
         }
     }
     Ok(made(id))
+}
+
+/// The user's tags as the spec has them now; ours and everybody else's stay.
+async fn retag(x: &Executor<'_>, aws: &AwsEnv, slot: &Slot, id: &str) -> Result<(), CloudError> {
+    let client = &aws.account.client;
+    let applied = x.observed.records.get(&slot.id).map(|r| &r.applied);
+    let dropped: Vec<String> = applied
+        .iter()
+        .flat_map(|a| slot.dropped_tags(a))
+        .map(str::to_owned)
+        .collect();
+    let arn = match slot.class {
+        Class::DirectConnectGateway => Some(dx_gateway_arn(&aws.account_id, id)),
+        Class::Vif => Some(vif_arn(&aws.region, &aws.account_id, id)),
+        _ => None,
+    };
+    let ids = [id.to_owned()];
+    if !slot.tags.is_empty() {
+        match &arn {
+            Some(arn) => client.tag_dx(arn, &slot.tags).await?,
+            None => client.tag_ec2(&ids, &slot.tags).await?,
+        }
+    }
+    if !dropped.is_empty() {
+        match &arn {
+            Some(arn) => client.untag_dx(arn, &dropped).await?,
+            None => client.untag_ec2(&ids, &dropped).await?,
+        }
+    }
+    Ok(())
+}
+
+/// Changes one tunnel on both sides, Azure first: AWS's side is what is compared, so that a change that broke off between
+/// the two is taken up again. The other tunnel of the pair stays up meanwhile.
+async fn change_tunnel(
+    x: &Executor<'_>,
+    aws: &AwsEnv,
+    slot: &Slot,
+    id: &str,
+    tunnels: &[TunnelSpec],
+) -> Result<Done, CloudError> {
+    let Desired::VpnConnection {
+        dpd_seconds, ipsec, ..
+    } = &slot.desired
+    else {
+        return Ok(Done::default());
+    };
+    let found = aws
+        .snapshot
+        .vpn_connections
+        .items
+        .iter()
+        .find(|v| v.id == id)
+        .ok_or_else(|| x.missing(slot, slot.id.as_str()))?;
+    for (j, t) in (1..).zip(tunnels) {
+        let Some(is) = found.tunnel(t.inside) else {
+            continue;
+        };
+        let key = other_key(x.env, found, t)
+            .then(|| x.secret(slot, &t.pre_shared_key))
+            .transpose()?;
+        let dpd = is.dpd_timeout_seconds.filter(|d| d != dpd_seconds);
+        let policy = other_policy(is, ipsec)
+            .then(|| TunnelPolicy::of(ipsec))
+            .transpose()
+            .map_err(|why| x.defect(slot.provider, slot.id.as_str(), &why))?;
+        if key.is_none() && dpd.is_none() && policy.is_none() {
+            continue;
+        }
+        if let (Some(key), Some(azure)) = (&key, &x.env.azure) {
+            let number = slot.id.as_str().trim_start_matches("vpn-connection-");
+            let theirs = ResourceId::new(x.other(slot, &format!("ipsec-{number}-{j}"))?);
+            let client = &azure.account.client;
+            let is = client.shared_key(&theirs).await?;
+            if is.as_ref().map(Secret::expose) != Some(key.expose()) {
+                client.put_shared_key(&theirs, key).await?;
+            }
+        }
+        let change = TunnelChange {
+            pre_shared_key: key,
+            policy,
+            dpd_timeout_seconds: dpd.map(|_| *dpd_seconds),
+        };
+        aws.account
+            .client
+            .modify_tunnel(id, &is.health.outside_address, &change)
+            .await?;
+        break;
+    }
+    Ok(made(id.to_owned()))
 }
 
 async fn delete(x: &Executor<'_>, aws: &AwsEnv, slot: &Slot) -> Result<Done, CloudError> {
@@ -279,6 +381,28 @@ async fn delete(x: &Executor<'_>, aws: &AwsEnv, slot: &Slot) -> Result<Done, Clo
         }
     }
     Ok(Done::default())
+}
+
+/// Our tags beside everybody else's; its `Name` stays as it is.
+async fn adopt(
+    x: &Executor<'_>,
+    aws: &AwsEnv,
+    slot: &Slot,
+    action: &Action,
+) -> Result<Done, CloudError> {
+    let client = &aws.account.client;
+    let id = x.id(slot)?;
+    let tags = x.env.marks.tags(&slot.id, &aws.tags);
+    match slot.class {
+        Class::VirtualPrivateGateway => client.tag_ec2(std::slice::from_ref(&id), &tags).await?,
+        Class::DirectConnectGateway => {
+            client
+                .tag_dx(&dx_gateway_arn(&aws.account_id, &id), &tags)
+                .await?;
+        }
+        _ => return Err(x.unsupported(slot, action)),
+    }
+    Ok(made(id))
 }
 
 async fn release(x: &Executor<'_>, aws: &AwsEnv, slot: &Slot) -> Result<Done, CloudError> {

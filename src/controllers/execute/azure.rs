@@ -7,6 +7,7 @@ use crate::clients::azure::{
     ExpressRouteGatewaySpec, GatewaySku, IpsecConnectionSpec, IpsecPolicy, LocalGatewaySpec,
     PeeringSpec, PublicIpSpec, ResourceId, Sku, VpnGatewaySpec, VpnInstanceSpec,
 };
+use crate::clients::wire::WireSecret;
 use crate::controllers::env::AzureEnv;
 use crate::controllers::marks::{CLUSTER_TAG, OBJECT_TAG, OWNER_TAG, SLOT_TAG};
 use crate::controllers::observe::arm_kind;
@@ -19,9 +20,21 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-/// Names of a VPN gateway's IP configurations, by instance.
+/// Names of the IP configurations of a VPN gateway that we make, by instance.
 fn ip_configuration(instance: usize) -> String {
     format!("ipc{instance}")
+}
+
+/// The same as they are: a gateway that was taken over has names of its own.
+fn ip_configuration_of(azure: &AzureEnv, gateway: &ResourceId, instance: usize) -> String {
+    let group = gateway.resource_group().unwrap_or(&azure.resource_group);
+    let found = azure.snapshot.group(group).and_then(|g| {
+        let mut all = g.gateways.items.iter();
+        all.find(|g| g.resource_id().is_some_and(|x| x == *gateway))
+    });
+    found
+        .and_then(|g| g.properties.ip_configurations.get(instance))
+        .map_or_else(|| ip_configuration(instance), |c| c.name.clone())
 }
 
 pub(super) async fn run(
@@ -46,6 +59,7 @@ pub(super) async fn run(
         }
         Action::Delete { .. } => delete(x, client, slot).await,
         Action::Release { .. } => release(x, client, slot).await,
+        Action::Adopt { .. } => adopt(x, azure, client, slot).await,
         Action::Confirm { .. } | Action::CancelTwin { .. } => Err(x.unsupported(slot, action)),
     }
 }
@@ -209,10 +223,10 @@ async fn create(
             Some(id),
         ) => {
             let pair = slot.id.as_str().strip_prefix("ipsec-").unwrap_or_default();
+            let gateway = ResourceId::new(x.other(slot, "vpn-gateway")?);
             let spec = IpsecConnectionSpec {
                 location,
                 tags,
-                gateway: ResourceId::new(x.other(slot, "vpn-gateway")?),
                 local_gateway: ResourceId::new(x.other(slot, &format!("lng-{pair}"))?),
                 shared_key: x.secret(slot, shared_key)?,
                 enable_bgp: true,
@@ -221,8 +235,9 @@ async fn create(
                 custom_bgp_addresses: custom_bgp
                     .iter()
                     .enumerate()
-                    .map(|(i, a)| (ip_configuration(i), a.to_string()))
+                    .map(|(i, a)| (ip_configuration_of(azure, &gateway, i), a.to_string()))
                     .collect(),
+                gateway,
             };
             let accepted = client.create_ipsec_connection(&id, &spec).await?;
             (id, accepted)
@@ -270,6 +285,64 @@ async fn put_peering(
         shared_key: shared_key.as_ref().map(|h| x.secret(slot, h)).transpose()?,
     };
     client.put_private_peering(circuit, &spec).await
+}
+
+/// Read, changed, written: what others set on the peering (IPv6, route filters) stays.
+async fn change_peering(
+    x: &Executor<'_>,
+    client: &AzureClient,
+    slot: &Slot,
+    circuit: &ResourceId,
+) -> Result<Accepted, CloudError> {
+    let Desired::Peering {
+        peer_asn,
+        primary,
+        secondary,
+        vlan,
+        shared_key,
+    } = &slot.desired
+    else {
+        return Err(x.defect(slot.provider, slot.id.as_str(), "no peering is described"));
+    };
+    let Some(mut peering) = client.private_peering(circuit).await? else {
+        return put_peering(x, client, slot, circuit).await;
+    };
+    let p = &mut peering.properties;
+    p.peer_asn = Some(*peer_asn);
+    p.primary_peer_address_prefix = Some(primary.trunc().to_string());
+    p.secondary_peer_address_prefix = Some(secondary.trunc().to_string());
+    p.vlan_id = Some(u32::from(*vlan));
+    p.state = Some("Enabled".to_owned());
+    // Newer API versions hide the key in reads: it is written again with every change.
+    if let Some(handle) = shared_key {
+        let key = x.secret(slot, handle)?;
+        p.shared_key = Some(WireSecret(key));
+    }
+    let etag = peering.etag.clone();
+    client
+        .put(
+            "expressRouteCircuitPeerings.put",
+            &circuit.private_peering(),
+            &peering,
+            etag.as_deref(),
+        )
+        .await
+}
+
+/// The user's tags as the spec has them now; ours and everybody else's stay.
+async fn retag(
+    x: &Executor<'_>,
+    client: &AzureClient,
+    slot: &Slot,
+    id: &ResourceId,
+) -> Result<Accepted, CloudError> {
+    let mut tags = tags(client, "retag", id).await?;
+    let applied = x.observed.records.get(&slot.id).map(|r| &r.applied);
+    for dropped in applied.iter().flat_map(|a| slot.dropped_tags(a)) {
+        tags.remove(dropped);
+    }
+    tags.extend(slot.tags.clone());
+    client.patch_tags("retag", id, &tags).await
 }
 
 async fn put_local_gateway(
@@ -329,13 +402,30 @@ async fn update(
 ) -> Result<Done, CloudError> {
     let id = ResourceId::new(x.id(slot)?);
     let gone = || x.missing(slot, slot.id.as_str());
+    if drift.iter().any(|d| d.field == "tags") {
+        // What else differs comes with the next look.
+        let accepted = retag(x, client, slot, &id).await?;
+        return Ok(done(Some(&id), Some(accepted)));
+    }
     let accepted = match (&slot.desired, slot.class) {
         (Desired::Peering { .. }, _) => {
             let circuit = ResourceId::new(x.other(slot, "circuit")?);
-            put_peering(x, client, slot, &circuit).await?
+            change_peering(x, client, slot, &circuit).await?
         }
-        (Desired::LocalNetworkGateway { .. }, _) if !drift.is_empty() => {
-            put_local_gateway(x, azure, client, slot, &id).await?
+        (
+            Desired::LocalNetworkGateway {
+                asn, bgp_address, ..
+            },
+            _,
+        ) if !drift.is_empty() => {
+            let mut l = client.local_gateway(&id).await?.ok_or_else(gone)?;
+            let bgp = l.properties.bgp_settings.get_or_insert_default();
+            bgp.asn = Some(*asn);
+            bgp.bgp_peering_address = Some(bgp_address.to_string());
+            let etag = l.etag.clone();
+            client
+                .put("localNetworkGateways.put", &id, &l, etag.as_deref())
+                .await?
         }
         // Failed at the provider: the same body again (azure.md §1.2).
         (_, Class::Circuit) if drift.is_empty() => {
@@ -426,7 +516,7 @@ async fn update(
                 .enumerate()
                 .map(|(i, a)| CustomBgpAddress {
                     ip_configuration_id: gateway
-                        .child("ipConfigurations", &ip_configuration(i))
+                        .child("ipConfigurations", &ip_configuration_of(azure, &gateway, i))
                         .as_str()
                         .to_owned(),
                     custom_bgp_ip_address: a.to_string(),
@@ -480,17 +570,42 @@ async fn delete(x: &Executor<'_>, client: &AzureClient, slot: &Slot) -> Result<D
     Ok(done(None, accepted))
 }
 
+/// Writes our tags on an object that is taken over: read, changed, written, so that everybody else's stay.
+async fn adopt(
+    x: &Executor<'_>,
+    azure: &AzureEnv,
+    client: &AzureClient,
+    slot: &Slot,
+) -> Result<Done, CloudError> {
+    let id = ResourceId::new(x.id(slot)?);
+    let mut tags = tags(client, "adopt", &id).await?;
+    x.not_foreign(slot, id.as_str(), &tags)?;
+    tags.extend(x.env.marks.tags(&slot.id, &azure.tags));
+    Ok(done(
+        Some(&id),
+        Some(client.patch_tags("adopt", &id, &tags).await?),
+    ))
+}
+
+async fn tags(
+    client: &AzureClient,
+    operation: &str,
+    id: &ResourceId,
+) -> Result<BTreeMap<String, String>, CloudError> {
+    let body: Value = client.get(operation, id).await?;
+    Ok(body
+        .get("tags")
+        .and_then(|t| serde_json::from_value(t.clone()).ok())
+        .unwrap_or_default())
+}
+
 /// Takes our tags off and leaves the object alone. What has no tags is simply forgotten.
 async fn release(x: &Executor<'_>, client: &AzureClient, slot: &Slot) -> Result<Done, CloudError> {
     if slot.class == Class::Peering {
         return Ok(Done::default());
     }
     let id = ResourceId::new(x.id(slot)?);
-    let body: Value = client.get("release", &id).await?;
-    let mut tags: BTreeMap<String, String> = body
-        .get("tags")
-        .and_then(|t| serde_json::from_value(t.clone()).ok())
-        .unwrap_or_default();
+    let mut tags = tags(client, "release", &id).await?;
     for ours in [OWNER_TAG, CLUSTER_TAG, SLOT_TAG, OBJECT_TAG] {
         tags.remove(ours);
     }

@@ -6,6 +6,7 @@ use crate::clients::megaport::{
     FarEnd, McrOrder, McrUpdate, RouterBgp, RouterInterface, VxcOrder, VxcUpdate,
 };
 use crate::controllers::env::MegaportEnv;
+use crate::controllers::marks::without_token;
 use causeway_model::desired::{Desired, Drift, McrSession};
 use causeway_model::intent::{CloudError, Intent};
 use causeway_model::plan::Action;
@@ -40,16 +41,66 @@ pub(super) async fn run(
             }
             Ok(Done::default())
         }
+        Action::Adopt { .. } => {
+            let uid = x.id(slot)?;
+            let mut tags = client.tags(&uid).await?.unwrap_or_default();
+            x.not_foreign(slot, &uid, &tags)?;
+            tags.extend(
+                x.env
+                    .marks
+                    .tags(&slot.id, &std::collections::BTreeMap::new()),
+            );
+            client.put_tags(&uid, &tags).await?;
+            // The token is what finds it again: lists do not show tags (megaport.md §6).
+            rename(megaport, slot, &uid, |name| {
+                x.env.marks.product_name(without_token(name), &slot.id)
+            })
+            .await?;
+            Ok(Done {
+                id: Some(uid),
+                operation_url: None,
+            })
+        }
         Action::Release { .. } => {
-            // The name keeps its token, which no longer means anything without the tags.
             let uid = x.id(slot)?;
             let mut tags = client.tags(&uid).await?.unwrap_or_default();
             tags.retain(|k, _| !k.starts_with("causeway-"));
             client.put_tags(&uid, &tags).await?;
+            // The token goes last: until then this product is still found as ours, and released again.
+            rename(megaport, slot, &uid, |name| without_token(name).to_owned()).await?;
             Ok(Done::default())
         }
         Action::Confirm { .. } | Action::Refresh { .. } => Err(x.unsupported(slot, action)),
     }
+}
+
+/// Gives a product the name that `to` makes of its present one; everything else stays as it is.
+async fn rename(
+    megaport: &MegaportEnv,
+    slot: &Slot,
+    uid: &str,
+    to: impl FnOnce(&str) -> String,
+) -> Result<(), CloudError> {
+    let client = &megaport.account.client;
+    if slot.class == Class::Router {
+        let Some(mcr) = client.mcr(uid).await? else {
+            return Ok(());
+        };
+        let update = McrUpdate {
+            name: Some(to(&mcr.name)),
+            cost_centre: mcr.cost_centre.unwrap_or_default(),
+            term_months: None,
+        };
+        return client.update_mcr(uid, &update).await;
+    }
+    let Some(vxc) = client.vxc(uid).await? else {
+        return Ok(());
+    };
+    let update = VxcUpdate {
+        name: Some(to(&vxc.name)),
+        ..VxcUpdate::default()
+    };
+    client.update_vxc(uid, &update).await
 }
 
 /// The MCR's side of a VXC, whole and with its key: an update replaces everything (megaport.md §4.5).
@@ -122,6 +173,7 @@ async fn create(
             term_months,
             vlan,
             session,
+            ..
         } => {
             let router = if *port == PeeringPort::Primary {
                 "router-primary"
@@ -181,6 +233,7 @@ async fn create(
             customer_address,
             auth_key,
             session,
+            ..
         } => {
             let port_uid = x
                 .env
@@ -321,7 +374,11 @@ async fn update(
                         slot,
                         session,
                         vlan,
-                        shut || session.shutdown,
+                        if has("shutdown") {
+                            session.shutdown
+                        } else {
+                            shut || session.shutdown
+                        },
                     )?])
                 } else {
                     None

@@ -9,8 +9,8 @@ mod megaport;
 use super::env::Env;
 use super::secrets::SecretValues;
 use causeway_model::desired::SecretHandle;
-use causeway_model::intent::{CloudError, Intent};
-use causeway_model::observe::{Observed, Seen};
+use causeway_model::intent::{CloudError, Intent, Sent};
+use causeway_model::observe::{Observed, Ownership, Seen};
 use causeway_model::plan::Action;
 use causeway_model::provider::Provider;
 use causeway_model::secret::Secret;
@@ -113,6 +113,28 @@ impl Executor<'_> {
                 what,
             )
         })
+    }
+
+    /// The last look before our marks go on an object: what its tags say now, not what a list said a moment ago.
+    fn not_foreign(
+        &self,
+        slot: &Slot,
+        id: &str,
+        tags: &std::collections::BTreeMap<String, String>,
+    ) -> Result<(), CloudError> {
+        let Ownership::Foreign(owner) = self.env.marks.judge(tags) else {
+            return Ok(());
+        };
+        let field = slot.adopt.as_ref().map_or("adoptID", |a| a.field.as_str());
+        Err(CloudError::new(
+            slot.provider,
+            "adopt",
+            id,
+            Intent::Terminal,
+            "NameConflict",
+            format!("{field}: {} {id} belongs to {owner}: correct {field}, or set deletionPolicy Retain there and delete it first", slot.noun),
+        )
+        .sent(Sent::No))
     }
 
     fn missing(&self, slot: &Slot, other: &str) -> CloudError {

@@ -1,7 +1,9 @@
 //! References and accounts, resolved the same way for every kind.
 
+use crate::clients::azure::ResourceId;
 use crate::controllers::context::Context;
 use crate::controllers::env::{AwsEnv, AzureEnv, Env, MegaportEnv};
+use crate::controllers::secrets::SecretValues;
 use crate::inventory::{AccountError, Waker};
 use causeway_api::OWNER_ID_ANNOTATION;
 use causeway_api::aws::AwsAccount as ApiAws;
@@ -11,7 +13,9 @@ use causeway_api::interconnect::HybridInterconnect;
 use causeway_api::megaport::MegaportAccount as ApiMegaport;
 use causeway_api::status::{CommonStatus, SlotPhase};
 use causeway_model::desired::SecretHandle;
+use causeway_model::provider::Provider;
 use causeway_model::report::Rejection;
+use causeway_model::slot::{Adoption, Graph, Recognition};
 use causeway_model::spec::BgpOptions;
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
@@ -51,11 +55,11 @@ pub(super) fn account_rejection(e: &AccountError) -> Rejection {
     }
 }
 
-/// Refuses what would otherwise be ordered a second time: an object that the spec asks to take over.
+/// Refuses what would otherwise be made a second time: a link that the spec asks to take over.
 ///
 /// # Errors
 /// Names the first field that asks for it.
-pub(super) fn no_adoption<'a>(
+pub(super) fn no_takeover<'a>(
     fields: impl IntoIterator<Item = (String, Option<&'a String>)>,
 ) -> Result<(), Rejection> {
     match fields.into_iter().find_map(|(f, v)| Some((f, v?))) {
@@ -63,9 +67,89 @@ pub(super) fn no_adoption<'a>(
         Some((field, value)) => Err(no(
             "AdoptionRefused",
             format!(
-                "{field}: {value} can not be taken over by this version: refer to it instead, or leave the field out to have a new object made"
+                "{field}: {value} can not be taken over by this version: delete that link with deletionPolicy Retain and take its objects over with adoptID, or leave the field out"
             ),
         )),
+    }
+}
+
+/// What `adoptID` asks to take over in Azure, as far as its ID alone tells whether it fits: the subscription, the kind and
+/// the name. Whether the object fits is for the planner, which sees it.
+///
+/// # Errors
+/// Names the field and what is wrong with the ID.
+pub(super) fn adopted_arm(
+    azure: &AzureEnv,
+    field: &str,
+    id: Option<&String>,
+    kind: &str,
+    name: Option<&String>,
+) -> Result<Option<ResourceId>, Rejection> {
+    let Some(id) = id else { return Ok(None) };
+    let refused = |why: String| Err(no("AdoptionRefused", format!("{field}: {id} {why}")));
+    let arm = ResourceId::new(id.clone());
+    if !arm.kind().eq_ignore_ascii_case(kind) {
+        return refused(format!("is not the ID of one of {kind}: correct it"));
+    }
+    if !arm
+        .subscription()
+        .is_some_and(|s| s.eq_ignore_ascii_case(&azure.subscription))
+    {
+        return refused(format!(
+            "is in another subscription than spec.azure.subscriptionID {}: correct one of them",
+            azure.subscription
+        ));
+    }
+    if let Some(name) = name.filter(|n| !n.eq_ignore_ascii_case(arm.name())) {
+        return refused(format!(
+            "has another name than the spec gives ({name}): leave the name out, or correct one of them"
+        ));
+    }
+    if let Some(group) = arm.resource_group() {
+        azure.account.want_group(group);
+    }
+    Ok(Some(arm))
+}
+
+/// Where an object of Azure is that this link keeps among its slots, once it is known.
+pub(super) fn own_id(common: Option<&CommonStatus>, slot: &str) -> Option<ResourceId> {
+    let slots = &common?.slots;
+    let known = slots.iter().find(|s| {
+        s.name == slot
+            && !matches!(
+                s.phase,
+                SlotPhase::Imported | SlotPhase::Gone | SlotPhase::Retained
+            )
+    })?;
+    known.id.clone().map(ResourceId::new)
+}
+
+/// Gives every object of a graph that can carry them the tags that the spec asks for.
+pub(super) fn tag(graph: &mut Graph, azure: Option<&AzureEnv>, aws: Option<&AwsEnv>) {
+    for slot in graph.slots.values_mut().filter(|s| s.wanted && !s.imported) {
+        let tags = match slot.provider {
+            Provider::Azure => azure.map(|a| &a.tags),
+            Provider::Aws => aws.map(|a| &a.tags),
+            Provider::Megaport | Provider::Kubernetes => None,
+        };
+        // What is recognised by a record alone has no tags.
+        if let Some(tags) = tags.filter(|_| slot.recognition != Recognition::Record) {
+            slot.tags.clone_from(tags);
+        }
+    }
+}
+
+/// Has a slot take an existing object over instead of making one.
+pub(super) fn take_over(graph: &mut Graph, slot: &str, field: &str, id: Option<&str>) {
+    let found = graph
+        .slots
+        .get_mut(slot)
+        .filter(|s| s.wanted && !s.imported);
+    if let (Some(found), Some(id)) = (found, id) {
+        found.adopt = Some(Adoption {
+            id: id.to_owned(),
+            field: field.to_owned(),
+        });
     }
 }
 
@@ -85,6 +169,7 @@ pub(super) fn env<K: ResourceExt>(object: &K, ctx: &Context, key: &str, now: Tim
         aws: None,
         megaport: None,
         foreign: BTreeMap::new(),
+        secrets: SecretValues::default(),
         partner_port: None,
     }
 }

@@ -105,14 +105,21 @@ async fn prepare(
     deleting: bool,
 ) -> Result<Prepared, Rejection> {
     let spec = &object.spec;
-    if !deleting {
-        common::no_adoption([
-            ("spec.adoptID".to_owned(), spec.settings.adopt_id.as_ref()),
-            (
-                "spec.gateway.adoptID".to_owned(),
-                spec.gateway.as_ref().and_then(|g| g.adopt_id.as_ref()),
+    // An update of a VXC sends its keys again (megaport.md §4.5): one that we did not order has a key that we must know.
+    if !deleting
+        && let Some(id) = &spec.settings.adopt_id
+        && spec
+            .settings
+            .virtual_interface
+            .auth_key_secret_ref
+            .is_none()
+    {
+        return Err(no(
+            "AdoptionRefused",
+            format!(
+                "spec.adoptID: VXC {id} has a BGP key that a new one would not match: name the Secret that holds it in spec.virtualInterface.authKeySecretRef"
             ),
-        ])?;
+        ));
     }
     let mut env = common::env(&**object, ctx, key, now);
     let namespace = env.namespace.clone();
@@ -191,6 +198,9 @@ async fn prepare(
     let mut gateway_asn = None;
     let gateway = match (&spec.gateway, &spec.gateway_ref) {
         (Some(g), _) => {
+            if let Some(id) = &g.adopt_id {
+                aws.account.want_gateway(id);
+            }
             let prefixes = spec
                 .association
                 .as_ref()
@@ -349,7 +359,12 @@ async fn prepare(
     let recorded: Vec<SlotId> = crate::controllers::status::records(object.common())
         .into_keys()
         .collect();
-    let graph = graph::directconnect::graph(&model, &recorded);
+    let mut graph = graph::directconnect::graph(&model, &recorded);
+    common::tag(&mut graph, None, Some(&aws));
+    let vxc = settings.adopt_id.as_deref();
+    let own = spec.gateway.as_ref().and_then(|g| g.adopt_id.as_deref());
+    common::take_over(&mut graph, "vxc-aws", "spec.adoptID", vxc);
+    common::take_over(&mut graph, "dxgw", "spec.gateway.adoptID", own);
     env.partner_port = partner_port;
     env.aws = Some(aws);
     env.megaport = Some(megaport);

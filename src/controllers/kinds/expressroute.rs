@@ -4,6 +4,7 @@ use super::common::{self, no, not_yet, small};
 use crate::clients::azure::ResourceId;
 use crate::controllers::context::Context;
 use crate::controllers::engine::ReconcileError;
+use crate::controllers::env::AzureEnv;
 use crate::controllers::status::Written;
 use crate::controllers::{Managed, Prepared, Wakes};
 use crate::health;
@@ -13,7 +14,7 @@ use causeway_api::{ExpressRouteLink, HybridInterconnect};
 use causeway_model::graph;
 use causeway_model::observe::Observed;
 use causeway_model::report::{self, Rejection};
-use causeway_model::slot::SlotId;
+use causeway_model::slot::{Graph, SlotId};
 use causeway_model::spec::{
     ErConnection, ExpressRoute, ManagedCircuit, ManagedGateway, Peering, PeeringPort, Port, Source,
     second_host,
@@ -105,24 +106,6 @@ async fn prepare(
     deleting: bool,
 ) -> Result<Prepared, Rejection> {
     let spec = &object.spec;
-    if !deleting {
-        let of_circuit = spec.circuit.as_ref().and_then(|c| c.adopt_id.as_ref());
-        let of_gateway = spec.gateway.as_ref().and_then(|g| g.adopt_id.as_ref());
-        let ports = spec.ports.iter().map(|p| {
-            (
-                format!("spec.ports[{}].adoptID", p.name.as_str()),
-                p.settings.adopt_id.as_ref(),
-            )
-        });
-        common::no_adoption(
-            [
-                ("spec.circuit.adoptID".to_owned(), of_circuit),
-                ("spec.gateway.adoptID".to_owned(), of_gateway),
-            ]
-            .into_iter()
-            .chain(ports),
-        )?;
-    }
     let mut env = common::env(&**object, ctx, key, now);
     let namespace = env.namespace.clone();
     let waker = || ctx.waker(&**object);
@@ -146,8 +129,17 @@ async fn prepare(
         .map(ResourceId::new);
     let (gateway, gateway_id) = match (&spec.gateway, &spec.gateway_ref) {
         (Some(g), _) => {
-            let gateway_name = g.name.clone().unwrap_or_else(|| format!("{name}-ergw"));
-            let id = azure.id("virtualNetworkGateways", &gateway_name);
+            let kind = "virtualNetworkGateways";
+            let field = "spec.gateway.adoptID";
+            let adopted =
+                common::adopted_arm(&azure, field, g.adopt_id.as_ref(), kind, g.name.as_ref())?;
+            let id = common::own_id(object.common(), "er-gateway")
+                .or(adopted)
+                .unwrap_or_else(|| {
+                    let given = g.name.clone();
+                    azure.id(kind, &given.unwrap_or_else(|| format!("{name}-ergw")))
+                });
+            let gateway_name = id.name().to_owned();
             (
                 Source::Managed(ManagedGateway {
                     name: gateway_name,
@@ -208,8 +200,14 @@ async fn prepare(
 
     let (circuit, circuit_id) = match (&spec.circuit, &spec.circuit_ref) {
         (Some(c), _) => {
-            let circuit_name = c.name.clone().unwrap_or_else(|| name.clone());
-            let id = azure.id("expressRouteCircuits", &circuit_name);
+            let kind = "expressRouteCircuits";
+            let field = "spec.circuit.adoptID";
+            let adopted =
+                common::adopted_arm(&azure, field, c.adopt_id.as_ref(), kind, c.name.as_ref())?;
+            let id = common::own_id(object.common(), "circuit")
+                .or(adopted)
+                .unwrap_or_else(|| azure.id(kind, c.name.as_ref().unwrap_or(&name)));
+            let circuit_name = id.name().to_owned();
             let managed = ManagedCircuit {
                 name: circuit_name,
                 service_provider: c.service_provider_name.clone(),
@@ -327,7 +325,9 @@ async fn prepare(
                 .collect()
         })
         .unwrap_or_default();
-    let graph = graph::expressroute::graph(&model, &recorded);
+    let mut graph = graph::expressroute::graph(&model, &recorded);
+    common::tag(&mut graph, Some(&azure), None);
+    adoptions(object, &azure, &mut graph, &model.connection.name);
     env.azure = Some(azure);
     env.megaport = Some(megaport);
     if !deleting {
@@ -357,6 +357,43 @@ async fn prepare(
         other_path_proven: None,
         health,
     })
+}
+
+/// Marks the slots that take an existing object over. A connection that joins an adopted circuit or gateway under our name
+/// is taken along: it costs nothing and has no field of its own.
+fn adoptions(object: &ExpressRouteLink, azure: &AzureEnv, graph: &mut Graph, connection: &str) {
+    let spec = &object.spec;
+    let circuit = spec.circuit.as_ref().and_then(|c| c.adopt_id.as_deref());
+    let gateway = spec.gateway.as_ref().and_then(|g| g.adopt_id.as_deref());
+    common::take_over(graph, "circuit", "spec.circuit.adoptID", circuit);
+    common::take_over(graph, "er-gateway", "spec.gateway.adoptID", gateway);
+    for p in &spec.ports {
+        let slot = match p.name {
+            PortName::Primary => "vxc-primary",
+            PortName::Secondary => "vxc-secondary",
+        };
+        let field = format!("spec.ports[{}].adoptID", p.name.as_str());
+        common::take_over(graph, slot, &field, p.settings.adopt_id.as_deref());
+    }
+    let Some((field, _)) = [
+        ("spec.circuit.adoptID", circuit),
+        ("spec.gateway.adoptID", gateway),
+    ]
+    .into_iter()
+    .find(|(_, id)| id.is_some()) else {
+        return;
+    };
+    let id = azure.id("connections", connection);
+    let exists = azure
+        .snapshot
+        .group(&azure.resource_group)
+        .is_some_and(|g| {
+            let mut all = g.connections.items.iter();
+            all.any(|c| c.resource_id().is_some_and(|x| x == id))
+        });
+    if exists {
+        common::take_over(graph, "er-connection", field, Some(id.as_str()));
+    }
 }
 
 /// Microsoft's addresses on the ports that other circuits of the same interconnect have on this router, as its spec has

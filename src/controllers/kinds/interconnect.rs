@@ -2,7 +2,8 @@
 
 mod links;
 
-pub use links::uses;
+pub(crate) use links::is_child;
+pub use links::{going, uses};
 
 use super::common::{self, no, not_yet, small};
 use crate::clients::azure::ResourceId;
@@ -103,7 +104,7 @@ async fn prepare(
 ) -> Result<Prepared, Rejection> {
     let spec = &object.spec;
     if !deleting {
-        common::no_adoption(adoptions(object))?;
+        common::no_takeover(takeovers(object))?;
     }
     let mut env = common::env(&**object, ctx, key, now);
     let namespace = env.namespace.clone();
@@ -178,10 +179,25 @@ async fn prepare(
         &spec.azure.express_route_gateway,
         &spec.azure.express_route_gateway_ref,
     ) {
-        (Some(g), _) => Some(Source::Managed(ManagedGateway {
-            name: g.name.clone().unwrap_or_else(|| format!("{name}-ergw")),
-            sku: g.sku.as_str().to_owned(),
-        })),
+        (Some(g), _) => {
+            let field = "spec.azure.expressRouteGateway.adoptID";
+            let kind = "virtualNetworkGateways";
+            let adopted =
+                common::adopted_arm(&azure, field, g.adopt_id.as_ref(), kind, g.name.as_ref())?;
+            if let Some(id) = common::own_id(object.common(), "er-gateway")
+                && let Some(group) = id.resource_group()
+            {
+                azure.account.want_group(group);
+            }
+            Some(Source::Managed(ManagedGateway {
+                name: g
+                    .name
+                    .clone()
+                    .or_else(|| adopted.map(|a| a.name().to_owned()))
+                    .unwrap_or_else(|| format!("{name}-ergw")),
+                sku: g.sku.as_str().to_owned(),
+            }))
+        }
         (None, Some(r)) => {
             let id = match (&r.id, &r.name) {
                 (Some(id), _) => Some(id.clone()),
@@ -252,6 +268,9 @@ async fn prepare(
         &spec.aws.direct_connect_gateway_ref,
     ) {
         (Some(g), _) => {
+            if let Some(id) = &g.gateway.adopt_id {
+                aws.account.want_gateway(id);
+            }
             let mut allowed = Vec::new();
             for p in g.allowed_prefixes.iter().flatten() {
                 allowed.push(common::prefix(
@@ -327,7 +346,11 @@ async fn prepare(
     let recorded: Vec<SlotId> = crate::controllers::status::records(object.common())
         .into_keys()
         .collect();
-    let graph = graph::interconnect::graph(&model, &recorded);
+    let mut graph = graph::interconnect::graph(&model, &recorded);
+    common::tag(&mut graph, Some(&azure), Some(&aws));
+    for (slot, field, id) in adoptions(object) {
+        common::take_over(&mut graph, &slot, &field, id.map(String::as_str));
+    }
     env.azure = Some(azure);
     env.aws = Some(aws);
     env.megaport = megaport;
@@ -348,44 +371,59 @@ async fn prepare(
     })
 }
 
-/// Fields that ask to take something over.
-fn adoptions(object: &HybridInterconnect) -> Vec<(String, Option<&String>)> {
+/// Slots that the spec asks to take an object over for, with the field that asks.
+fn adoptions(object: &HybridInterconnect) -> Vec<(String, String, Option<&String>)> {
     let s = &object.spec;
     let er = s.azure.express_route_gateway.as_ref();
     let vgw = s.aws.virtual_private_gateway.as_ref();
     let dxgw = s.aws.direct_connect_gateway.as_ref();
+    let own = |slot: &str, field: &str, id| (slot.to_owned(), field.to_owned(), id);
     let mut all = vec![
-        (
-            "spec.azure.expressRouteGateway.adoptID".to_owned(),
+        own(
+            "er-gateway",
+            "spec.azure.expressRouteGateway.adoptID",
             er.and_then(|g| g.adopt_id.as_ref()),
         ),
-        (
-            "spec.aws.virtualPrivateGateway.adoptID".to_owned(),
+        own(
+            "vgw",
+            "spec.aws.virtualPrivateGateway.adoptID",
             vgw.and_then(|g| g.adopt_id.as_ref()),
         ),
-        (
-            "spec.aws.directConnectGateway.adoptID".to_owned(),
+        own(
+            "dxgw",
+            "spec.aws.directConnectGateway.adoptID",
             dxgw.and_then(|g| g.gateway.adopt_id.as_ref()),
         ),
     ];
-    for r in s.megaport.iter().flat_map(|m| &m.routers) {
-        all.push((
-            format!("spec.megaport.routers[{}].adoptID", r.name),
+    all.extend(s.megaport.iter().flat_map(|m| &m.routers).map(|r| {
+        own(
+            &format!("router-{}", r.name),
+            &format!("spec.megaport.routers[{}].adoptID", r.name),
             r.adopt_id.as_ref(),
-        ));
-    }
-    for e in &s.express_routes {
-        all.push((
-            format!("spec.expressRoutes[{}].adoptLink", e.name),
-            e.adopt_link.as_ref(),
-        ));
-    }
-    for e in &s.direct_connects {
-        all.push((
+        )
+    }));
+    all
+}
+
+/// Fields that ask to take a stand-alone link over.
+fn takeovers(object: &HybridInterconnect) -> Vec<(String, Option<&String>)> {
+    let s = &object.spec;
+    let mut all: Vec<(String, Option<&String>)> = s
+        .express_routes
+        .iter()
+        .map(|e| {
+            (
+                format!("spec.expressRoutes[{}].adoptLink", e.name),
+                e.adopt_link.as_ref(),
+            )
+        })
+        .collect();
+    all.extend(s.direct_connects.iter().map(|e| {
+        (
             format!("spec.directConnects[{}].adoptLink", e.name),
             e.adopt_link.as_ref(),
-        ));
-    }
+        )
+    }));
     all.push((
         "spec.vpn.adoptLink".to_owned(),
         s.vpn.as_ref().and_then(|v| v.adopt_link.as_ref()),

@@ -7,4 +7,5 @@ mod interconnect;
 mod vpn;
 
 pub use crate::health::{HealthDetail, HealthSpec};
-pub use interconnect::uses;
+pub(crate) use interconnect::is_child;
+pub use interconnect::{going, uses};

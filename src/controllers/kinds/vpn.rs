@@ -4,6 +4,7 @@ use super::common::{self, no, not_yet, small};
 use crate::clients::azure::ResourceId;
 use crate::controllers::context::Context;
 use crate::controllers::engine::ReconcileError;
+use crate::controllers::env::AzureEnv;
 use crate::controllers::marks::Marks;
 use crate::controllers::status::Written;
 use crate::controllers::{Managed, Prepared, Wakes};
@@ -117,10 +118,6 @@ async fn prepare(
     deleting: bool,
 ) -> Result<Prepared, Rejection> {
     let spec = &object.spec;
-    if !deleting {
-        let of_gateway = spec.gateway.as_ref().and_then(|g| g.adopt_id.as_ref());
-        common::no_adoption([("spec.gateway.adoptID".to_owned(), of_gateway)])?;
-    }
     let mut env = common::env(&**object, ctx, key, now);
     let namespace = env.namespace.clone();
     let waker = || ctx.waker(&**object);
@@ -154,8 +151,14 @@ async fn prepare(
 
     let (gateway, gateway_id) = match (&spec.gateway, &spec.gateway_ref) {
         (Some(g), _) => {
-            let gateway_name = g.name.clone().unwrap_or_else(|| name.clone());
-            let id = azure.id("virtualNetworkGateways", &gateway_name);
+            let kind = "virtualNetworkGateways";
+            let field = "spec.gateway.adoptID";
+            let adopted =
+                common::adopted_arm(&azure, field, g.adopt_id.as_ref(), kind, g.name.as_ref())?;
+            let id = common::own_id(object.common(), "vpn-gateway")
+                .or(adopted)
+                .unwrap_or_else(|| azure.id(kind, g.name.as_ref().unwrap_or(&name)));
+            let gateway_name = id.name().to_owned();
             let managed = ManagedVpnGateway {
                 name: gateway_name,
                 sku: g.sku.as_str().to_owned(),
@@ -317,9 +320,33 @@ async fn prepare(
     let recorded: Vec<SlotId> = crate::controllers::status::records(object.common())
         .into_keys()
         .collect();
-    let graph = graph::vpn::graph(&model, &recorded);
+    let mut graph = graph::vpn::graph(&model, &recorded);
+    common::tag(&mut graph, Some(&azure), Some(&aws));
+    if let Some(id) = spec.gateway.as_ref().and_then(|g| g.adopt_id.as_deref()) {
+        let field = "spec.gateway.adoptID";
+        let group = ResourceId::new(id.to_owned());
+        let snapshot = group.resource_group().and_then(|g| azure.snapshot.group(g));
+        if !deleting && snapshot.is_none_or(|g| g.gateways.read_at.is_none()) {
+            return Err(not_yet(
+                "Validating",
+                format!("{field}: the gateways of its resource group were not read yet"),
+            ));
+        }
+        common::take_over(&mut graph, "vpn-gateway", field, Some(id));
+        // Its public addresses come along: nobody else can use them while it has them.
+        for (i, ip) in public_ips(&azure, id).iter().enumerate() {
+            common::take_over(&mut graph, &format!("pip-{i}"), field, Some(ip));
+        }
+    }
     env.azure = Some(azure);
     env.aws = Some(aws);
+    let handles: Vec<SecretHandle> = tunnels.iter().map(|t| t.pre_shared_key.clone()).collect();
+    // What can not be read now is not compared now.
+    env.secrets = ctx
+        .secrets
+        .values(&env.namespace, &handles)
+        .await
+        .unwrap_or_default();
     ctx.look_at_keys(&mut env, &graph, object.meta()).await?;
     if !deleting
         && let Some(finding) = crate::controllers::facts::vpn(object, ctx, &env, &model).await?
@@ -336,6 +363,23 @@ async fn prepare(
         other_path_proven: None,
         health,
     })
+}
+
+/// The public IPs of a gateway, in the order of its IP configurations.
+fn public_ips(azure: &AzureEnv, gateway: &str) -> Vec<String> {
+    let id = ResourceId::new(gateway.to_owned());
+    let group = azure
+        .snapshot
+        .group(id.resource_group().unwrap_or(&azure.resource_group));
+    let found = group.and_then(|g| {
+        let mut all = g.gateways.items.iter();
+        all.find(|g| g.resource_id().is_some_and(|x| x == id))
+    });
+    found
+        .iter()
+        .flat_map(|g| &g.properties.ip_configurations)
+        .filter_map(|c| Some(c.properties.public_ip_address.as_ref()?.id.clone()))
+        .collect()
 }
 
 /// Inside prefixes of connections on the same virtual private gateway that are not ours: neither recorded nor marked. A

@@ -6,11 +6,12 @@ use crate::controllers::env::AwsEnv;
 use crate::inventory::Part;
 use causeway_aws::{
     AssociationState, AttachmentState, ConnectionState, CustomerGateway, DxGateway,
-    State as AwsState, Tags, Vif, VifState, VpnConnection, VpnGateway,
+    State as AwsState, Tags, Tunnel, TunnelPolicy, Vif, VifState, VpnConnection, VpnGateway,
 };
-use causeway_model::desired::{Desired, prefix_list};
+use causeway_model::desired::{Desired, KEYS_AS_GIVEN, TunnelSpec, prefix_list};
 use causeway_model::observe::{Ownership, Present, Record, Seen, State, Twin};
 use causeway_model::slot::{Birth, Class, Output, Slot, SlotId};
+use causeway_model::spec::IpsecProfile;
 use ipnet::Ipv4Net;
 use std::collections::BTreeMap;
 
@@ -29,7 +30,9 @@ pub(super) fn observe(
     match slot.class {
         Class::VirtualPrivateGateway => tagged(env, slot, record, &s.vpn_gateways, vgw),
         Class::CustomerGateway => tagged(env, slot, record, &s.customer_gateways, cgw),
-        Class::VpnConnection => tagged(env, slot, record, &s.vpn_connections, vpn),
+        Class::VpnConnection => tagged(env, slot, record, &s.vpn_connections, |v, p| {
+            vpn(env, slot, v, p)
+        }),
         Class::DirectConnectGateway => dxgw(env, aws, slot, record),
         Class::VgwAttachment => attachment(env, aws, slot, record, others),
         Class::RoutePropagation => propagation(env, aws, slot, record, others),
@@ -83,6 +86,7 @@ fn blank(id: &str, state: State, words: &str) -> Present {
         ownership: Ownership::Unmarked,
         outputs: BTreeMap::new(),
         fields: BTreeMap::new(),
+        tags: None,
         holds_deletion: None,
     }
 }
@@ -156,6 +160,7 @@ fn tagged<T: Tagged + PartialEq>(
         Some(Some(id)) => Some(id.as_str()),
         None => recorded,
     };
+    let adopted = slot.adopt.as_ref().map(|a| a.id.as_str());
     let live = |t: &&T| *t.state() != AwsState::Deleted;
     let found = wanted
         .and_then(|id| items.iter().find(|t| t.id() == id))
@@ -170,7 +175,8 @@ fn tagged<T: Tagged + PartialEq>(
                     .filter(|t| env.marks.is_slot(t.tags(), &slot.id))
                     .min_by_key(|t| t.id().to_owned())
             }
-        });
+        })
+        .or_else(|| items.iter().filter(live).find(|t| Some(t.id()) == adopted));
     let Some(found) = found else {
         return (Seen::Absent, part.read_at);
     };
@@ -208,6 +214,7 @@ fn filled<T: Tagged>(
     let mut p = blank(t.id(), state(t.state()), t.state().as_str());
     if !slot.imported {
         p.ownership = env.marks.judge(t.tags());
+        p.tags = Some(t.tags().clone());
     }
     fill(t, p)
 }
@@ -215,6 +222,13 @@ fn filled<T: Tagged>(
 fn vgw(g: &VpnGateway, mut p: Present) -> Present {
     if let Some(asn) = g.amazon_asn {
         p.fields.insert("amazonASN".to_owned(), asn.to_string());
+    }
+    let attached = g
+        .attachments
+        .iter()
+        .find(|a| a.state != AttachmentState::Detached);
+    if let Some(a) = attached {
+        p.fields.insert("vpcID".to_owned(), a.vpc_id.clone());
     }
     p
 }
@@ -226,7 +240,7 @@ fn cgw(g: &CustomerGateway, mut p: Present) -> Present {
     p
 }
 
-fn vpn(v: &VpnConnection, mut p: Present) -> Present {
+fn vpn(env: &Env, slot: &Slot, v: &VpnConnection, mut p: Present) -> Present {
     let inside: Vec<Ipv4Net> = v
         .tunnels
         .iter()
@@ -236,6 +250,32 @@ fn vpn(v: &VpnConnection, mut p: Present) -> Present {
         p.fields
             .insert("insideCIDRs".to_owned(), prefix_list(&inside));
     }
+    if let Desired::VpnConnection { tunnels, .. } = &slot.desired {
+        if let Some(other) = tunnels.iter().find(|t| other_key(env, v, t)) {
+            let text = format!("another one for the tunnel {}", other.inside.trunc());
+            p.fields.insert("preSharedKeys".to_owned(), text);
+        } else {
+            p.fields
+                .insert("preSharedKeys".to_owned(), KEYS_AS_GIVEN.to_owned());
+        }
+    }
+    if let Desired::VpnConnection { ipsec, tunnels, .. } = &slot.desired {
+        let other = tunnels
+            .iter()
+            .filter_map(|t| v.tunnel(t.inside))
+            .find(|t| other_policy(t, ipsec));
+        let text = other.map_or_else(|| ipsec.azure_text(), |t| words_of(&t.policy));
+        p.fields.insert("ipsecPolicy".to_owned(), text);
+    }
+    let dpd = v.tunnels.iter().filter_map(|t| t.dpd_timeout_seconds);
+    if let Some((low, high)) = dpd.clone().min().zip(dpd.max()) {
+        let text = if low == high {
+            low.to_string()
+        } else {
+            format!("{low} and {high}")
+        };
+        p.fields.insert("dpdTimeoutSeconds".to_owned(), text);
+    }
     if v.tunnels.len() == 2
         && v.tunnels
             .iter()
@@ -244,6 +284,45 @@ fn vpn(v: &VpnConnection, mut p: Present) -> Present {
         p.outputs.insert(Output::OutsideAddress, String::new());
     }
     p
+}
+
+/// Whether a tunnel may negotiate something else than the profile names; what AWS does not tell is not compared.
+pub fn other_policy(t: &Tunnel, ipsec: &IpsecProfile) -> bool {
+    let Ok(want) = TunnelPolicy::of(ipsec) else {
+        return false;
+    };
+    let differs = |have: &[String], want: &[String]| !have.is_empty() && have != want;
+    let p = &t.policy;
+    differs(&p.phase1_encryption, &want.phase1_encryption)
+        || differs(&p.phase1_integrity, &want.phase1_integrity)
+        || differs(&p.phase2_encryption, &want.phase2_encryption)
+        || differs(&p.phase2_integrity, &want.phase2_integrity)
+        || !p.phase1_dh_groups.is_empty() && p.phase1_dh_groups != want.phase1_dh_groups
+        || !p.phase2_dh_groups.is_empty() && p.phase2_dh_groups != want.phase2_dh_groups
+        || p.phase2_lifetime_seconds
+            .is_some_and(|s| Some(s) != want.phase2_lifetime_seconds)
+}
+
+fn words_of(p: &TunnelPolicy) -> String {
+    let groups = |g: &[u32]| g.iter().map(u32::to_string).collect::<Vec<_>>().join("+");
+    format!(
+        "{}/{}/{} {}/{}/{} {}s",
+        p.phase1_encryption.join("+"),
+        p.phase1_integrity.join("+"),
+        groups(&p.phase1_dh_groups),
+        p.phase2_encryption.join("+"),
+        p.phase2_integrity.join("+"),
+        groups(&p.phase2_dh_groups),
+        p.phase2_lifetime_seconds.unwrap_or_default()
+    )
+}
+
+/// Whether a tunnel's key is known to be another one than the Secret has.
+pub fn other_key(env: &Env, v: &VpnConnection, t: &TunnelSpec) -> bool {
+    let have = v.tunnel(t.inside).and_then(|t| t.pre_shared_key.as_ref());
+    let want = env.secrets.get(&t.pre_shared_key);
+    have.zip(want.as_ref())
+        .is_some_and(|(have, want)| have.expose() != want.expose())
 }
 
 fn dxgw(env: &Env, aws: &AwsEnv, slot: &Slot, record: Option<&Record>) -> Sight {
@@ -479,7 +558,7 @@ fn connection(env: &Env, aws: &AwsEnv, record: Option<&Record>, others: Others<'
         }
     };
     let mut p = blank(&found.id, state, found.state.as_str());
-    p.ownership = Ownership::Ours;
+    p.ownership = inherited(others, "vxc-aws");
     (Seen::Present(Box::new(p)), part.read_at)
 }
 
@@ -528,15 +607,18 @@ fn vif(env: &Env, aws: &AwsEnv, slot: &Slot, record: Option<&Record>, others: Ot
             forbids_deletion: false,
         },
     };
-    (
-        Seen::Present(Box::new(vif_present(found, state))),
-        part.read_at,
-    )
+    let mut p = vif_present(found, state);
+    // Whose the VXC is, his is what came of it; what we made ourselves was found by our mark or our record.
+    p.ownership = if own {
+        Ownership::Ours
+    } else {
+        inherited(others, "vxc-aws")
+    };
+    (Seen::Present(Box::new(p)), part.read_at)
 }
 
 fn vif_present(v: &Vif, state: State) -> Present {
     let mut p = blank(&v.id, state, v.state.as_str());
-    p.ownership = Ownership::Ours;
     for (name, value) in [
         ("mtu", v.mtu.map(|m| m.to_string())),
         ("amazonAddress", v.amazon_address.clone()),

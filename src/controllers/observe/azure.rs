@@ -59,13 +59,20 @@ pub fn arm_kind(class: Class) -> &'static str {
     }
 }
 
-/// Where a slot's object is or will be: by record, by reference, or by the name that the spec gives.
+/// Where a slot's object is or will be: by reference, by record, by what is to be taken over, or by the name that the spec
+/// gives.
 pub fn slot_id(azure: &AzureEnv, slot: &Slot, record: Option<&Record>) -> Option<ResourceId> {
-    let named = match &slot.desired {
-        Desired::Imported { id } => return id.clone().map(ResourceId::new),
-        other => other.name().map(|n| azure.id(arm_kind(slot.class), n)),
-    };
-    named.or_else(|| record.and_then(|r| r.id.clone()).map(ResourceId::new))
+    if let Desired::Imported { id } = &slot.desired {
+        return id.clone().map(ResourceId::new);
+    }
+    let known = record.and_then(|r| r.id.clone());
+    known
+        .or_else(|| slot.adopt.as_ref().map(|a| a.id.clone()))
+        .map(ResourceId::new)
+        .or_else(|| {
+            let name = slot.desired.name()?;
+            Some(azure.id(arm_kind(slot.class), name))
+        })
 }
 
 fn state(s: &ProvisioningState) -> State {
@@ -93,6 +100,7 @@ fn present(id: &ResourceId, s: &ProvisioningState, ownership: Ownership) -> Pres
         ownership,
         outputs: BTreeMap::new(),
         fields: BTreeMap::new(),
+        tags: None,
         holds_deletion: None,
     }
 }
@@ -121,21 +129,28 @@ fn find<P: PartialEq>(
         Ok(items) => items,
         Err(why) => return (Seen::Unreadable(why), part.read_at),
     };
-    let Some(found) = items
+    // By our tag too: one that was taken over, whose record was lost and whose adoptID was dropped, has another name.
+    let found = items
         .iter()
         .find(|i| i.resource_id().is_some_and(|x| x == id))
-    else {
+        .or_else(|| {
+            let marked = |i: &&Resource<P>| env.marks.is_slot(&i.tags, &slot.id);
+            items.iter().filter(|_| !slot.imported).find(marked)
+        });
+    let Some(found) = found else {
         return (Seen::Absent, part.read_at);
     };
+    let id = found.resource_id().unwrap_or(id);
     let ownership = if slot.imported {
         Ownership::Unmarked
     } else {
         env.marks.judge(&found.tags)
     };
-    let p = fill(
+    let mut p = fill(
         found,
         present(&id, &ProvisioningState::Succeeded, ownership),
     );
+    p.tags = Some(found.tags.clone());
     (Seen::Present(Box::new(p)), part.read_at)
 }
 
@@ -276,6 +291,26 @@ fn gateway(g: &Gateway, p: Present) -> Present {
     let mut p = with_state(p, &props.provisioning_state);
     if let Some(sku) = &props.sku {
         p.fields.insert("sku".to_owned(), sku.name.clone());
+    }
+    p.fields
+        .insert("gatewayType".to_owned(), props.gateway_type.clone());
+    if let Some(generation) = props
+        .vpn_gateway_generation
+        .as_ref()
+        .filter(|g| *g != "None")
+    {
+        p.fields.insert("generation".to_owned(), generation.clone());
+    }
+    if let Some(both) = props.active_active {
+        p.fields.insert("activeActive".to_owned(), both.to_string());
+    }
+    let subnet = props
+        .ip_configurations
+        .first()
+        .and_then(|c| c.properties.subnet.as_ref());
+    if let Some(subnet) = subnet {
+        p.fields
+            .insert("subnet".to_owned(), subnet.id.to_lowercase());
     }
     if let Some(bgp) = &props.bgp_settings {
         if let Some(asn) = bgp.asn {

@@ -75,6 +75,10 @@ fn look<T>(
         None if imported.is_none() => by_token(),
         None => None,
     };
+    let found = found.or_else(|| {
+        let adoption = slot.adopt.as_ref()?;
+        all.iter().filter(live).find(|t| adoption.means(head(t).0))
+    });
     let Some(found) = found else {
         return Seen::Absent;
     };
@@ -116,6 +120,7 @@ fn look<T>(
         ownership,
         outputs,
         fields,
+        tags: None,
         holds_deletion: locked
             .then(|| "it is locked in Megaport's portal: unlock it there".to_owned()),
     }))
@@ -176,6 +181,7 @@ fn fill_mcr(m: &Mcr) -> (BTreeMap<Output, String>, BTreeMap<String, String>, boo
         fields.insert("asn".to_owned(), asn.to_string());
     }
     fields.insert("portSpeedMbps".to_owned(), m.port_speed_mbps.to_string());
+    fields.insert("locationID".to_owned(), m.location_id.to_string());
     fields.insert(
         "costCentre".to_owned(),
         m.cost_centre.clone().unwrap_or_default(),
@@ -187,6 +193,7 @@ fn fill_vxc(slot: &Slot, v: &Vxc) -> (BTreeMap<Output, String>, BTreeMap<String,
     let mut outputs = BTreeMap::new();
     let mut fields = BTreeMap::new();
     fields.insert("rateLimitMbps".to_owned(), v.rate_limit_mbps.to_string());
+    fields.insert("router".to_owned(), v.a_end.product_uid.clone());
     if let Some(id) = v
         .aws
         .as_ref()
@@ -245,6 +252,7 @@ fn session_fields(fields: &mut BTreeMap<String, String>, s: &SeenBgp) {
         "asPathPrependCount".to_owned(),
         s.as_path_prepend.to_string(),
     );
+    fields.insert("medOut".to_owned(), s.med_out.unwrap_or(0).to_string());
     let deny: Vec<Ipv4Addr> = s
         .deny_export_to
         .iter()

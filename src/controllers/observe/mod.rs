@@ -5,6 +5,7 @@ mod aws;
 mod azure;
 mod megaport;
 
+pub use aws::{other_key, other_policy};
 pub use azure::arm_kind;
 
 use super::env::Env;

@@ -29,6 +29,7 @@ pub fn graph(spec: &DirectConnect, recorded: &[SlotId]) -> Graph {
         "vxc-aws",
         Desired::VxcAws {
             name: spec.vxc_name.clone(),
+            router: spec.router_uid.clone(),
             hosted_connection: spec.hosted_connection,
             rate_limit_mbps: spec.bandwidth_mbps,
             term_months: spec.term_months,

@@ -88,6 +88,7 @@ pub fn graph(spec: &ExpressRoute, recorded: &[SlotId]) -> Graph {
             format!("vxc-{}", port.port.lower()),
             Desired::VxcAzure {
                 name: port.name.clone(),
+                router: port.router_uid.clone(),
                 port: port.port,
                 rate_limit_mbps: port.rate_limit_mbps,
                 term_months: port.term_months,

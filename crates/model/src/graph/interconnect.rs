@@ -55,6 +55,7 @@ pub fn graph(spec: &Interconnect, recorded: &[SlotId]) -> Graph {
                     Desired::VirtualPrivateGateway {
                         name: m.name.clone(),
                         amazon_asn: m.amazon_asn,
+                        vpc_id: spec.vpc_id.clone(),
                     },
                 ));
                 g.add(

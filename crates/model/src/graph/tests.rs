@@ -163,3 +163,30 @@ fn one_apipa_address_per_instance_unless_two_bgp_tunnels() {
         ["169.254.21.2,169.254.22.2", "169.254.21.6,169.254.22.6"]
     );
 }
+
+/// Every compared field of the lab, one slot of a sort: `e2e/tests/drift.rs` has a person change each of them.
+#[test]
+fn the_list_of_compared_fields_is_current() {
+    use crate::desired::Change;
+    let mut lines = std::collections::BTreeSet::new();
+    for (_, graph) in crate::lab::graphs() {
+        for slot in graph.slots.values() {
+            // `ipsec-0-1` stands for all connections.
+            let sort = slot
+                .id
+                .as_str()
+                .trim_end_matches(|c: char| c.is_ascii_digit() || c == '-');
+            for f in slot.desired.fields() {
+                let change = match f.change {
+                    Change::InPlace => "InPlace",
+                    Change::Interrupting => "Interrupting",
+                    Change::Refused(_) => "Refused",
+                };
+                lines.insert(format!("{sort} {} {change}", f.name));
+            }
+        }
+    }
+    let file = include_str!("../../../../e2e/tests/golden/fields.txt");
+    let listed: std::collections::BTreeSet<String> = file.lines().map(str::to_owned).collect();
+    assert_eq!(lines, listed, "e2e/tests/golden/fields.txt is not current");
+}

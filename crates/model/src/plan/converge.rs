@@ -26,7 +26,10 @@ impl Walk<'_> {
     fn present(&mut self, slot: &Slot, p: &Present) {
         self.phase(slot, phase_of(p));
         if !self.is_ours(slot, p) {
-            return self.not_ours(slot, p);
+            return match Self::to_adopt(slot, p) {
+                Some(adoption) => self.adopt(slot, p, adoption),
+                None => self.not_ours(slot, p),
+            };
         }
         let recorded = self.input.observed.records.get(&slot.id);
         if recorded
@@ -120,7 +123,7 @@ impl Walk<'_> {
     }
 
     fn compare(&mut self, slot: &Slot, p: &Present) {
-        let drift = slot.desired.drift(&p.fields);
+        let drift = self.drift(slot, p);
         if drift.is_empty() {
             return;
         }
@@ -203,7 +206,7 @@ impl Walk<'_> {
                 format!("{name} was ordered and is not visible yet"),
             );
         }
-        if !self.needs_reached(slot) {
+        if self.nothing_to_adopt(slot) || !self.needs_reached(slot) {
             return;
         }
         if self.predecessor_may_have_bought(slot) {

@@ -69,6 +69,15 @@ impl Walk<'_> {
     fn remove(&mut self, slot: &Slot, p: &Present) {
         let name = Self::describe(slot);
         if self.input.policy.retain && self.input.mode == Mode::TearDown {
+            if self.writes_forbidden(slot, "released") {
+                return;
+            }
+            if self.reads_may_lag(slot) {
+                self.look_within(self.input.timing.settling);
+                let message =
+                    format!("{name}: the marks were taken off, which reads do not show yet");
+                return self.block(slot, Why::ReadLag, message);
+            }
             if !self.in_backoff(slot) {
                 self.act(Action::Release {
                     slot: slot.id.clone(),
@@ -174,10 +183,11 @@ impl Walk<'_> {
                 format!("{name}: the deletion was accepted and is not visible yet"),
             );
         }
-        if self.input.mode == Mode::Converge && self.input.other_path_proven == Some(false) {
+        let consent = self.input.mode == Mode::TearDown && self.input.consent;
+        if !consent && self.input.other_path_proven == Some(false) {
             self.look_within(self.input.timing.settling);
             let message = format!(
-                "{name} is no longer wanted, but removing it would take down the only healthy path"
+                "{name} waits: removing it would take down the only path that holds, so another one must hold first; delete the whole interconnect if that is wanted"
             );
             return self.block(slot, Why::LastHealthyPath, message);
         }

@@ -150,6 +150,7 @@ impl World {
             },
             outputs,
             fields: BTreeMap::new(),
+            tags: None,
             holds_deletion: holds.then(|| "the provider side reads Provisioned".to_owned()),
         }
     }
@@ -200,6 +201,7 @@ impl World {
             timing: &Timing::scaled(1.0),
             now: Self::at(self.now),
             other_path_proven: None,
+            consent: true,
         })
     }
 
@@ -212,6 +214,7 @@ impl World {
                     id: Some(id.clone()),
                     intent: None,
                     seen: true,
+                    applied: BTreeMap::new(),
                 },
             );
         }
@@ -251,6 +254,7 @@ impl World {
                             id: None,
                             intent: Some(Self::at(self.now)),
                             seen: false,
+                            applied: BTreeMap::new(),
                         },
                     );
                     memo.acted = Some(Self::at(self.now));
@@ -306,7 +310,7 @@ impl World {
                     let gone_at = Some(self.now + TAKES);
                     self.objects.get_mut(&slot.id).unwrap().gone_at = gone_at;
                 }
-                Action::Update { .. } | Action::Release { .. } => {
+                Action::Adopt { .. } | Action::Update { .. } | Action::Release { .. } => {
                     panic!("nothing to update or release: {action:?}")
                 }
             }
@@ -485,6 +489,7 @@ fn an_ambiguous_order_is_waited_for_before_it_is_repeated_or_given_up() {
             id: None,
             intent: Some(World::at(w.now - 60)),
             seen: false,
+            applied: BTreeMap::new(),
         },
     );
     let orders = |w: &World, mode| {

@@ -24,6 +24,7 @@ pub(super) fn accepted(scope: &Scope<'_>) -> Condition {
     // What only a call can find out: somebody else's object, missing rights, a quota.
     let found = blockers(scope).iter().find_map(|b| match b.why {
         Why::NameConflict => Some(("NameConflict", b)),
+        Why::AdoptionRefused => Some(("AdoptionRefused", b)),
         Why::Auth => Some(("PermissionDenied", b)),
         Why::Quota => Some(("QuotaExceeded", b)),
         _ => None,
@@ -123,7 +124,9 @@ pub(super) fn provisioned(scope: &Scope<'_>, is_accepted: bool) -> Condition {
         ("PermissionDenied", Truth::False)
     } else if worst(|w| matches!(w, Why::ObserveOnly)).is_some() {
         ("ObjectMissing", Truth::False)
-    } else if worst(|w| matches!(w, Why::LastHealthyPath)).is_some() {
+    } else if worst(|w| matches!(w, Why::LastHealthyPath)).is_some()
+        || waiting_links.iter().any(|l| l.held)
+    {
         ("WaitingForRedundancy", Truth::False)
     } else if (unreadable || found.is_empty())
         && plan.actions.is_empty()

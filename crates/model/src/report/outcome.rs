@@ -164,6 +164,9 @@ pub(super) fn deleting(scope: &Scope<'_>) -> Option<Condition> {
     if let Some(b) = find(&|w| *w == Why::Auth) {
         return named("PermissionDenied", b.message.clone());
     }
+    if let Some(b) = find(&|w| *w == Why::LastHealthyPath) {
+        return named("WaitingForRedundancy", b.message.clone());
+    }
     if let Some(b) = find(&|w| *w == Why::WaitingForProviderDeprovision) {
         return named("WaitingForProviderDeprovision", b.message.clone());
     }

@@ -370,6 +370,7 @@ fn an_interconnect_whose_links_can_not_be_read_is_not_being_built() {
         unreadable,
         in_sync: true,
         accepted: true,
+        held: false,
         message: "HTTP 500".into(),
     };
     let ready = |unreadable| {

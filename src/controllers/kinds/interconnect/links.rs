@@ -5,6 +5,7 @@
 use crate::controllers::Managed;
 use crate::controllers::context::Context;
 use crate::controllers::engine::{ReconcileError, bounded};
+use crate::health;
 use causeway_api::status::SlotPhase;
 use causeway_api::{DirectConnectLink, ExpressRouteLink, HybridInterconnect, VpnPair};
 use causeway_model::observe::Seen;
@@ -14,7 +15,7 @@ use kube::api::{DeleteParams, ObjectMeta, Patch, PatchParams};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Resource, ResourceExt};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Field manager of the links that an interconnect makes.
@@ -37,11 +38,78 @@ pub(super) fn now(object: &HybridInterconnect, ctx: &Context) -> Vec<LinkState> 
                 unreadable: false,
                 in_sync: true,
                 accepted: true,
+                held: false,
                 message: "is about to be made".to_owned(),
             });
         }
     }
+    if object.metadata.deletion_timestamp.is_none() && !may_remove(object, ctx) {
+        let wanted = wanted_names(object);
+        let named = |l: &LinkState| wanted.iter().any(|(k, n)| format!("{k} {n}") == l.describe);
+        let kept = going_on(object, ctx);
+        for link in &mut all {
+            if !named(link) && kept.contains(&link.describe) {
+                link.provisioned = false;
+                link.held = true;
+                "is no longer in the spec and waits: removing it would take down the only path that holds, so another one must hold first; delete the whole interconnect if that is wanted".clone_into(&mut link.message);
+            }
+        }
+    }
     all
+}
+
+/// Kind and name of every link of it that nobody has asked to delete yet.
+fn going_on(object: &HybridInterconnect, ctx: &Context) -> Vec<String> {
+    fn of<K: Managed>(store: &Store<K>, parent: &HybridInterconnect, out: &mut Vec<String>) {
+        let links = store.state().into_iter();
+        out.extend(
+            links
+                .filter(|l| is_child(&**l, parent) && l.meta().deletion_timestamp.is_none())
+                .map(|l| format!("{} {}", K::KIND, l.name_any())),
+        );
+    }
+    let mut all = Vec::new();
+    of(&ctx.stores.express_routes, object, &mut all);
+    of(&ctx.stores.direct_connects, object, &mut all);
+    of(&ctx.stores.vpns, object, &mut all);
+    all
+}
+
+/// Names of its links that are on their way out: no longer in the spec, or being deleted.
+pub fn going(object: &HybridInterconnect, ctx: &Context) -> BTreeSet<String> {
+    fn of<K: Managed>(
+        store: &Store<K>,
+        parent: &HybridInterconnect,
+        wanted: &[(&'static str, String)],
+        out: &mut BTreeSet<String>,
+    ) {
+        for link in store.state().iter().filter(|l| is_child(&***l, parent)) {
+            let name = link.name_any();
+            let named = wanted.iter().any(|(k, n)| *k == K::KIND && *n == name);
+            if !named || link.meta().deletion_timestamp.is_some() {
+                out.insert(name);
+            }
+        }
+    }
+    let wanted = wanted_names(object);
+    let mut all = BTreeSet::new();
+    of(&ctx.stores.express_routes, object, &wanted, &mut all);
+    of(&ctx.stores.direct_connects, object, &wanted, &mut all);
+    of(&ctx.stores.vpns, object, &wanted, &mut all);
+    all
+}
+
+/// Whether the links that its spec no longer names may go: only while a path holds that needs none of them, unless they
+/// carry none. (A living interconnect never loses its last healthy path by our doing; design §2.3.)
+fn may_remove(object: &HybridInterconnect, ctx: &Context) -> bool {
+    let key = format!(
+        "HybridInterconnect {}/{}",
+        object.namespace().unwrap_or_default(),
+        object.name_any()
+    );
+    let going = going(object, ctx);
+    let proven = ctx.health.other_path(&key, &going, health::carried(object));
+    proven != Some(false)
 }
 
 fn wanted_names(object: &HybridInterconnect) -> Vec<(&'static str, String)> {
@@ -70,7 +138,7 @@ fn wanted_names(object: &HybridInterconnect) -> Vec<(&'static str, String)> {
 }
 
 /// Whether an object is controlled by this interconnect.
-fn is_child<K: ResourceExt>(object: &K, parent: &HybridInterconnect) -> bool {
+pub(crate) fn is_child<K: ResourceExt>(object: &K, parent: &HybridInterconnect) -> bool {
     let uid = parent.uid();
     object.namespace() == parent.namespace()
         && object
@@ -125,6 +193,7 @@ fn states<K: Managed>(store: &Store<K>, parent: &HybridInterconnect, out: &mut V
                 && condition("Provisioned").is_some_and(|c| c.status == "Unknown"),
             in_sync: not_false("InSync"),
             accepted: not_false("Accepted"),
+            held: false,
             message,
         });
     }
@@ -277,6 +346,9 @@ pub(super) async fn converge(
             &ctx.stores.vpns,
         )
         .await?;
+    }
+    if !may_remove(object, ctx) {
+        return Ok(());
     }
     let wanted = wanted_names(object);
     let unwanted = |kind: &str, n: &str| !wanted.iter().any(|(k, w)| *k == kind && w == n);
