@@ -59,10 +59,10 @@ fn condition(object: &Value, kind: &str) -> (String, String, String) {
 
 async fn settled(rig: &Rig) {
     let mut quiet = 0;
-    rig.until("in sync", PATIENCE, async |r| {
+    rig.until_each(Duration::from_secs(15), "in sync", PATIENCE, async |r| {
         let ready = r.all_say("Ready").await && r.all_say("InSync").await;
         quiet = if ready { quiet + 1 } else { 0 };
-        quiet > 60
+        quiet > 4
     })
     .await;
 }
@@ -145,11 +145,12 @@ async fn touch(human: &Human, ids: &BTreeMap<String, String>, sort: &str, field:
             match field {
                 "peerASN" => p.properties.peer_asn = Some(64700),
                 "primaryPrefix" => {
-                    p.properties.primary_peer_address_prefix = Some("169.254.102.216/30".to_owned())
+                    p.properties.primary_peer_address_prefix =
+                        Some("169.254.102.216/30".to_owned());
                 }
                 "secondaryPrefix" => {
                     p.properties.secondary_peer_address_prefix =
-                        Some("169.254.102.220/30".to_owned())
+                        Some("169.254.102.220/30".to_owned());
                 }
                 "vlanID" => p.properties.vlan_id = Some(101),
                 _ => p.properties.state = Some("Disabled".to_owned()),
@@ -327,6 +328,8 @@ fn cases() -> Vec<(&'static str, &'static str)> {
 
 /// Each in turn: named and left alone, then set back.
 fn reported_and_repaired(which: impl Fn(&str) -> bool) {
+    // In a runtime of its own.
+    lab();
     simulate(async || {
         let mut rig = Rig::from_snapshot(lab());
         rig.start_operator();
@@ -352,7 +355,7 @@ fn reported_and_repaired(which: impl Fn(&str) -> bool) {
                 },
             )
             .await;
-            rig.pass(Duration::from_mins(5)).await;
+            rig.pass(Duration::from_mins(2)).await;
             assert_eq!(
                 written(&rig, before),
                 Vec::<String>::new(),
@@ -402,6 +405,8 @@ fn a_field_of_the_vpn_that_somebody_changes_is_reported_or_repaired() {
 
 #[test]
 fn who_only_observes_or_pauses_writes_nothing() {
+    // In a runtime of its own.
+    lab();
     simulate(async || {
         let mut rig = Rig::from_snapshot(lab());
         rig.start_operator();
@@ -419,7 +424,8 @@ fn who_only_observes_or_pauses_writes_nothing() {
         for (sort, field) in cases {
             touch(&human, &ids, sort, field).await;
         }
-        // And one object is gone altogether.
+        // And one object is gone altogether, once the others' changes are done.
+        rig.pass(Duration::from_mins(10)).await;
         let connection = ResourceId::new(ids["er-connection"].clone());
         human.azure.delete_connection(&connection).await.unwrap();
         rig.pass(Duration::from_hours(2)).await;

@@ -125,8 +125,8 @@ fn slots(
                 .and_then(|o| o.seen.get(&slot.id))
                 .and_then(Seen::present);
             let id = record.and_then(|r| r.id.clone()).or_else(|| {
-                seen.filter(|_| slot.imported || phase != SlotPhase::Gone)
-                    .map(|p| p.id.clone())
+                // What is there and not recorded is not ours: with its ID here it would be, after the next read.
+                seen.filter(|_| slot.imported).map(|p| p.id.clone())
             });
             let message = w
                 .plan

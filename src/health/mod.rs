@@ -70,8 +70,8 @@ struct Remembered {
     written: Option<RouteReportStatus>,
 }
 
-/// The links that a path is made of, and whether it holds.
-type JudgedPath = (BTreeSet<String>, bool);
+/// The links that a path is made of, whether it surely holds, and whether it may.
+type JudgedPath = (BTreeSet<String>, bool, bool);
 
 /// What this process remembers of everybody's health. Lost on restart: verdicts then start anew.
 #[derive(Debug, Default)]
@@ -122,19 +122,23 @@ impl Memories {
         let Some(paths) = all.get(interconnect) else {
             return carried.then_some(false);
         };
-        let holds = |with: bool| {
+        // What nobody can tell of the links' own paths counts as carried, of the others as lost.
+        let carries = paths
+            .iter()
+            .any(|(uses, _, may)| *may && !uses.is_disjoint(links));
+        let another = || {
             paths
                 .iter()
-                .any(|(uses, holds)| *holds && uses.is_disjoint(links) != with)
+                .any(|(uses, holds, _)| *holds && uses.is_disjoint(links))
         };
-        holds(true).then(|| holds(false))
+        carries.then(another)
     }
 
     fn keep_paths(&self, key: &str, j: &Judgement) {
         let paths = j
             .paths
             .iter()
-            .map(|p| (p.uses.clone(), p.holds()))
+            .map(|p| (p.uses.clone(), p.holds(), p.may_hold()))
             .collect();
         self.paths
             .lock()

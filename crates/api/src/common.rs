@@ -34,7 +34,7 @@ pub enum DeletionPolicy {
     /// They are deleted, in order, and the resource stays until all are gone.
     #[default]
     Delete,
-    /// They stay and go on costing money; ownership marks are left on them so that they can be adopted.
+    /// They stay and go on costing money; our marks are taken off them, so that they can be adopted.
     Retain,
 }
 

@@ -67,6 +67,10 @@ impl PathView {
     pub fn holds(&self) -> bool {
         self.azure_to_aws == PathState::Up && self.aws_to_azure == PathState::Up
     }
+    /// It is not known to be down.
+    pub fn may_hold(&self) -> bool {
+        !self.is_down()
+    }
     fn is_down(&self) -> bool {
         self.azure_to_aws == PathState::Down || self.aws_to_azure == PathState::Down
     }

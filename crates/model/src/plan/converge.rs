@@ -3,7 +3,7 @@
 use super::{Action, Phase, Walk, Why, phase_of};
 use crate::desired::{Change, Drift};
 use crate::observe::{Ownership, Present, Seen, State};
-use crate::slot::{Birth, Level, Recognition, Slot};
+use crate::slot::{Birth, Class, Level, Recognition, Slot};
 use std::time::Duration;
 
 impl Walk<'_> {
@@ -169,6 +169,15 @@ impl Walk<'_> {
                 format!("{what}; the change was accepted and is not visible yet"),
             );
         }
+        if let Some(circuit) = self.circuit_first(slot, &mendable) {
+            self.look_within(self.input.timing.settling);
+            let message = format!("{what}; it waits until {circuit} has its bandwidth");
+            let why = Why::WaitingFor {
+                slot: "circuit".into(),
+                level: Level::Ready,
+            };
+            return self.block(slot, why, message);
+        }
         let interrupts = mendable.iter().any(|d| d.change == Change::Interrupting);
         if interrupts && self.input.other_path_proven == Some(false) {
             self.look_within(self.input.timing.settling);
@@ -183,6 +192,25 @@ impl Walk<'_> {
             slot: slot.id.clone(),
             drift: mendable,
         });
+    }
+
+    /// Megaport takes no higher rate than the circuit's bandwidth (megaport.md §3.4), so the circuit's change comes first.
+    fn circuit_first(&self, slot: &Slot, drift: &[Drift]) -> Option<String> {
+        let rate = drift.iter().any(|d| d.field == "rateLimitMbps");
+        let circuit = self.input.graph.get("circuit")?;
+        if !rate || slot.class != Class::VxcAzure || circuit.imported {
+            return None;
+        }
+        let seen = self.seen(&circuit.id);
+        let done = seen.present().is_some_and(|p| {
+            p.state == State::Ready
+                && !circuit
+                    .desired
+                    .drift(&p.fields)
+                    .iter()
+                    .any(|d| d.field == "bandwidthMbps" && d.change == Change::InPlace)
+        });
+        (!done).then(|| Self::describe(circuit))
     }
 
     fn absent(&mut self, slot: &Slot) {

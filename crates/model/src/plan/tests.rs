@@ -5,6 +5,8 @@
     reason = "a failed expectation is the test's failure"
 )]
 
+mod given;
+
 use super::{Action, Input, Mode, Plan, Why, plan};
 use crate::lab;
 use crate::observe::{Memo, Observed, Ownership, Present, Record, Seen, State, Twin};
@@ -425,6 +427,7 @@ fn unreadable_is_not_absent() {
         timing: Box::leak(Box::new(Timing::scaled(1.0))),
         now: World::at(w.now),
         other_path_proven: None,
+        consent: true,
     };
     let p = plan(input(Mode::Converge));
     assert!(
@@ -464,6 +467,7 @@ fn somebody_else_s_object_is_a_conflict_and_is_left_alone() {
                 timing: &timing,
                 now: World::at(w.now),
                 other_path_proven: None,
+                consent: true,
             });
             assert!(
                 !got.actions.iter().any(|a| a.slot().as_str() == "circuit"),
