@@ -539,6 +539,7 @@ fn a_successor_buys_nothing_until_its_predecessors_orders_are_visible() {
             timing: &Timing::scaled(1.0),
             now: World::at(w.now),
             other_path_proven: None,
+            consent: true,
         })
     };
     let acts = |p: &Plan, slot: &str| p.actions.iter().any(|a| a.slot().as_str() == slot);
@@ -573,6 +574,7 @@ fn a_successor_buys_nothing_until_its_predecessors_orders_are_visible() {
             id: None,
             intent: Some(World::at(until - 200)),
             seen: false,
+            applied: BTreeMap::new(),
         },
     );
     assert!(!plan_at(&w, Mode::TearDown, w.now).done);
@@ -611,6 +613,7 @@ fn a_second_product_with_one_token_is_named_and_cancelled_when_surely_unused() {
             timing: &Timing::scaled(1.0),
             now: World::at(w.now),
             other_path_proven: None,
+            consent: true,
         });
         let told = p.blockers.iter().find(|b| b.why == Why::Duplicate).unwrap();
         assert!(

@@ -5,6 +5,7 @@ use super::envelope::{Refusal, Reply, ok};
 use super::order::{self, Vlan};
 use super::types::{Cloud, Interface, Mcr, Vxc};
 use super::{Event, durations, read, vrouter};
+use crate::arm::provider_side;
 use crate::faults::Effect;
 use crate::ops::OpKind;
 use crate::state::{self, State};
@@ -178,7 +179,12 @@ fn vxc_change(state: &State, vxc: &Vxc, mcr: &Mcr, u: VxcUpdate) -> Result<VxcCh
                     "rateLimit is more than a hosted virtual interface has",
                 ));
             }
-            Cloud::Azure(a) if rate > a.bandwidth => {
+            // The circuit's of now, as the lookup of its key shows it (§2.3): Azure may have raised it since the order.
+            Cloud::Azure(a)
+                if rate
+                    > provider_side::lookup(state, a.service_key.expose())
+                        .map_or(a.bandwidth, |c| c.bandwidth_mbps) =>
+            {
                 return Err(Refusal::invalid(
                     "rateLimit is more than the circuit's bandwidth",
                 ));
