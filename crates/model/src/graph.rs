@@ -337,12 +337,6 @@ fn finish(graph: &mut Graph, recorded: &[SlotId]) {
         }
     }
     let ids: Vec<SlotId> = graph.slots.keys().cloned().collect();
-    let serves_on: Vec<SlotId> = graph
-        .slots
-        .values()
-        .filter(|s| s.class == Class::Peering && s.wanted)
-        .map(|s| s.id.clone())
-        .collect();
     for (id, s) in &mut graph.slots {
         let Some(r) = table_row(id) else { continue };
         if s.imported {
@@ -352,10 +346,6 @@ fn finish(graph: &mut Graph, recorded: &[SlotId]) {
         s.gone_first = ids
             .iter()
             .filter(|other| *other != id)
-            // One port of a circuit goes while the peering serves the other one.
-            .filter(|other| {
-                !(s.class == Class::VxcAzure && !s.wanted && serves_on.contains(*other))
-            })
             .filter(|other| {
                 r.gone_first.iter().any(|pattern| {
                     let (dependent, pattern) = pattern

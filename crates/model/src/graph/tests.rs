@@ -169,7 +169,11 @@ fn one_apipa_address_per_instance_unless_two_bgp_tunnels() {
 fn the_list_of_compared_fields_is_current() {
     use crate::desired::Change;
     let mut lines = std::collections::BTreeSet::new();
-    for (_, graph) in crate::lab::graphs() {
+    for (name, graph) in crate::lab::graphs() {
+        // The lab's own four.
+        if name == "hosted connection" {
+            continue;
+        }
         for slot in graph.slots.values() {
             // `ipsec-0-1` stands for all connections.
             let sort = slot

@@ -111,7 +111,7 @@ impl Walk<'_> {
         let waiting: Vec<SlotId> = slot
             .gone_first
             .iter()
-            .filter(|id| !self.is_gone(id))
+            .filter(|id| !self.is_gone(id) && !self.serves_on(slot, id))
             .cloned()
             .collect();
         if !waiting.is_empty() {
@@ -198,6 +198,15 @@ impl Walk<'_> {
         self.act(Action::Delete {
             slot: slot.id.clone(),
         });
+    }
+
+    /// One port of a living circuit goes while the peering serves the other one.
+    fn serves_on(&self, slot: &Slot, other: &SlotId) -> bool {
+        let wanted = |id| self.input.graph.slots.get(id).is_some_and(|s| s.wanted);
+        self.input.mode == Mode::Converge
+            && slot.class == Class::VxcAzure
+            && other.as_str() == "peering"
+            && wanted(other)
     }
 
     /// Gone for the purposes of deletion order: read back as absent, and not an order that may still show itself.
