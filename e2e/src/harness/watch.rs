@@ -14,7 +14,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// What conditions may need beyond that to recover: three samples, each a poll apart (design §1).
+/// What conditions may need beyond that to recover: three samples, each a poll apart (design §1), on objects that hear of
+/// it one after the other. The single failures need 99.7 s at most, both together.
 const RECOVERY: Duration = Duration::from_mins(2);
 /// A network that has not come to rest by then never will.
 const RESTLESS: Duration = Duration::from_mins(30);
