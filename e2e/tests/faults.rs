@@ -1,0 +1,324 @@
+//! The lab's life, from apply to Ready and from delete to gone, while the clouds and the API server misbehave: every way of
+//! failing once on every operation that changes something, reads that lag, long-running work that fails or is forgotten,
+//! watch events that are lost, doubled or late, lists of an earlier time at every restart. The end must be as without any
+//! of it: Ready, each product bought once, and afterwards nothing left and nothing of others touched.
+//!
+//! What is ignored here has not come to its end yet in one run: `-- --ignored --nocapture NAME` runs it.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)] // a failed assumption is a failed test
+
+use causeway_e2e::harness::apiserver::{ApiEvent, ApiRequest, Delivery, Verdict};
+use causeway_e2e::harness::{Case, Rig, simulate};
+use causeway_sandbox::faults::{Effect, Fault, Match};
+use causeway_sandbox::rng::Rng;
+use causeway_sandbox::wire::Provider;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
+
+/// Twice and more what a life takes with every wait and retry.
+const PATIENCE: Duration = Duration::from_hours(4);
+const SEED: u64 = 5;
+
+/// An operation that changes something, and how often a life without faults calls it.
+type Operations = BTreeMap<(Provider, String), u64>;
+
+/// What came of a life.
+struct Life {
+    /// Products ever ordered, by kind.
+    bought: BTreeMap<String, usize>,
+    operations: Operations,
+    /// Faults that struck.
+    struck: u64,
+    seconds: u64,
+}
+
+/// The life without faults, that the others are held against.
+static REFERENCE: LazyLock<Life> = LazyLock::new(|| life(&Case::lab(), &[], &|_| (), None));
+
+fn bought(rig: &Rig) -> BTreeMap<String, usize> {
+    let mut all = BTreeMap::new();
+    for (kind, _, _) in rig.products() {
+        *all.entry(kind).or_default() += 1;
+    }
+    all
+}
+
+/// Restarts the operator a few times, `pause` apart, with its API server's history gone.
+async fn restarts(rig: &mut Rig, pause: Option<Duration>) -> u64 {
+    let Some(pause) = pause else { return 0 };
+    for _ in 0..8 {
+        rig.pass(pause).await;
+        rig.stop_operator().await;
+        rig.api.compact();
+        rig.start_operator();
+    }
+    8
+}
+
+/// Creates and deletes the lab. Panics when the end is not as it should be.
+fn life(case: &Case, faults: &[Fault], prepare: &dyn Fn(&Rig), pause: Option<Duration>) -> Life {
+    simulate(async || {
+        let mut rig = Rig::new(case);
+        let begun = rig.now();
+        for fault in faults {
+            rig.sandbox.add_fault(fault.clone());
+        }
+        prepare(&rig);
+        rig.start_operator();
+        rig.apply_all().await;
+        let mut struck = restarts(&mut rig, pause).await;
+        rig.until("all are Ready", PATIENCE, async |r| {
+            r.all_say("Ready").await && r.seen().await.objects.len() == 4
+        })
+        .await;
+        let mut names = BTreeSet::new();
+        for (kind, name, ended) in rig.products() {
+            assert!(!ended, "{kind} {name} was given back during the creation");
+            assert!(
+                name.is_empty() || names.insert((kind.clone(), name.clone())),
+                "{kind} {name} was bought twice"
+            );
+        }
+        let when_ready = bought(&rig);
+        rig.delete("HybridInterconnect", "lab").await;
+        struck += restarts(&mut rig, pause).await;
+        rig.until("everything is gone", PATIENCE, async |r| {
+            r.seen().await.objects.is_empty()
+        })
+        .await;
+        // A token of the deletion may still be on its way.
+        rig.pass(Duration::from_mins(10)).await;
+        rig.stop_operator().await;
+        let left = rig.leftovers();
+        assert!(left.is_empty(), "{left:#?}");
+        let bought = bought(&rig);
+        assert_eq!(
+            bought, when_ready,
+            "something was bought during the deletion"
+        );
+        let mut operations = Operations::new();
+        for call in rig.calls_since(0).into_iter().filter(|c| c.mutating) {
+            *operations
+                .entry((call.provider, call.operation))
+                .or_default() += 1;
+        }
+        struck += rig
+            .sandbox
+            .read(|s| s.faults.active.iter().map(|a| a.applied).sum::<u64>());
+        Life {
+            bought,
+            operations,
+            struck,
+            seconds: rig.now().secs_since(begun) as u64,
+        }
+    })
+}
+
+/// The life with these faults, held against the one without.
+fn same_end(what: &str, case: &Case, faults: &[Fault]) -> u64 {
+    let it = life(case, faults, &|_| (), None);
+    assert_eq!(it.bought, REFERENCE.bought, "{what}");
+    println!(
+        "{what}: {} faults struck {} operations; {} simulated s instead of {}, everything bought once, nothing left",
+        it.struck,
+        faults.len(),
+        it.seconds,
+        REFERENCE.seconds
+    );
+    it.struck
+}
+
+/// The fault on the n-th call of each operation that changes something and is called as often.
+fn everywhere(effect: Effect, nth: u64, status: Option<u16>, seconds: Option<f64>) -> Vec<Fault> {
+    let often = REFERENCE.operations.iter().filter(|(_, n)| **n >= nth);
+    often
+        .map(|((provider, operation), _)| Fault {
+            matches: Match {
+                provider: Some(*provider),
+                operation: Some(operation.clone()),
+                mutating: Some(true),
+                nth: Some(nth),
+                ..Match::default()
+            },
+            effect,
+            status,
+            code: None,
+            seconds,
+            times: Some(1),
+        })
+        .collect()
+}
+
+/// On the first, and then on the second call of each operation.
+fn once_everywhere(what: &str, effect: Effect, status: Option<u16>, seconds: Option<f64>) {
+    for nth in 1..=2 {
+        let faults = everywhere(effect, nth, status, seconds);
+        let struck = same_end(&format!("{what}, call {nth}"), &Case::lab(), &faults);
+        assert!(
+            struck >= faults.len() as u64,
+            "{what}: only {struck} of {} faults struck",
+            faults.len()
+        );
+    }
+}
+
+#[test]
+fn each_call_is_throttled_once() {
+    once_everywhere("429", Effect::Status, Some(429), Some(20.0));
+}
+
+#[test]
+fn each_call_fails_once_with_500() {
+    once_everywhere("500", Effect::Status, Some(500), None);
+}
+
+#[test]
+#[ignore = "has not been seen to end yet"]
+fn each_call_fails_once_with_503() {
+    once_everywhere("503", Effect::Status, Some(503), None);
+}
+
+#[test]
+fn each_call_times_out_once() {
+    // Longer than any client waits.
+    let faults = everywhere(Effect::Delay, 1, None, Some(600.0));
+    let struck = same_end("time-out", &Case::lab(), &faults);
+    assert!(struck >= faults.len() as u64, "only {struck} struck");
+}
+
+#[test]
+#[ignore = "has not been seen to end yet"]
+fn each_request_is_lost_once() {
+    once_everywhere("request lost", Effect::LoseRequest, None, None);
+}
+
+#[test]
+#[ignore = "has not been seen to end yet"]
+fn each_answer_is_lost_once() {
+    once_everywhere("answer lost", Effect::LoseResponse, None, None);
+}
+
+#[test]
+#[ignore = "has not been seen to end yet"]
+fn each_answer_is_truncated_once() {
+    once_everywhere("answer truncated", Effect::Truncate, None, None);
+}
+
+#[test]
+#[ignore = "has not been seen to end yet"]
+fn long_running_work_is_forgotten_once() {
+    let faults = everywhere(Effect::LroVanishes, 1, None, None);
+    assert!(same_end("result vanished", &Case::lab(), &faults) >= 5);
+}
+
+#[test]
+#[ignore = "has not been seen to end yet"]
+fn long_running_work_fails_once() {
+    let faults = everywhere(Effect::LroFails, 1, None, None);
+    assert!(same_end("work failed", &Case::lab(), &faults) >= 5);
+}
+
+#[test]
+#[ignore = "has not been seen to end yet"]
+fn reads_lag_behind_writes() {
+    // Twice the sandbox's own bounds; then half of what the operator allows for, the most that the sandbox takes.
+    let most = [
+        ("arm", 30.0),
+        ("ec2", 60.0),
+        ("directconnect", 60.0),
+        ("megaport", 150.0),
+    ];
+    for seed in [SEED, SEED + 1] {
+        let mut case = Case::lab();
+        case.seed = seed;
+        for bound in case.world.lags.values_mut() {
+            *bound *= 2.0;
+        }
+        same_end(
+            &format!("lags of {:?}, seed {seed}", case.world.lags),
+            &case,
+            &[],
+        );
+        for (provider, bound) in most {
+            case.world.lags.insert(provider.to_owned(), bound);
+        }
+        same_end(
+            &format!("lags of {:?}, seed {seed}", case.world.lags),
+            &case,
+            &[],
+        );
+    }
+}
+
+/// What happened to events, by kind of mishap.
+type Mishaps = Arc<Mutex<(Rng, BTreeMap<&'static str, u64>)>>;
+
+fn mishap(all: &Mishaps, _: &ApiEvent) -> Delivery {
+    let mut all = all.lock().unwrap();
+    let dice = all.0.unit();
+    let late = Duration::from_millis((all.0.unit() * 90_000.0) as u64);
+    let (name, what) = match dice {
+        d if d < 0.15 => ("lost", Delivery::Drop),
+        d if d < 0.30 => ("twice", Delivery::Twice),
+        d if d < 0.45 => ("late", Delivery::Late(late)),
+        d if d < 0.50 => ("cut off", Delivery::Cut),
+        _ => ("in time", Delivery::Send),
+    };
+    *all.1.entry(name).or_default() += 1;
+    what
+}
+
+#[test]
+#[ignore = "has not been seen to end yet"]
+fn watch_events_are_lost_doubled_and_late() {
+    for seed in SEED..SEED + 3 {
+        let all: Mishaps = Arc::new(Mutex::new((Rng::new(seed), BTreeMap::new())));
+        let it = life(
+            &Case::lab(),
+            &[],
+            &|rig| {
+                let all = all.clone();
+                rig.api.on_event(move |e| mishap(&all, e));
+            },
+            None,
+        );
+        assert_eq!(it.bought, REFERENCE.bought);
+        let all = all.lock().unwrap();
+        println!(
+            "seed {seed}: events {:?}; {} simulated s",
+            all.1, it.seconds
+        );
+        assert!(all.1["lost"] > 5 && all.1["late"] > 5, "{:?}", all.1);
+    }
+}
+
+#[test]
+#[ignore = "has not been seen to end yet"]
+fn lists_are_of_an_earlier_time_at_every_restart() {
+    for seed in SEED..SEED + 3 {
+        let stale = Arc::new(Mutex::new((Rng::new(seed), 0u64)));
+        let it = life(
+            &Case::lab(),
+            &[],
+            &|rig| {
+                let stale = stale.clone();
+                rig.api.on_request(move |r: &ApiRequest| {
+                    if r.verb != "list" {
+                        return Verdict::Continue;
+                    }
+                    let mut s = stale.lock().unwrap();
+                    s.1 += 1;
+                    Verdict::Stale(s.0.between(0.0, 40.0) as u64)
+                });
+            },
+            Some(Duration::from_secs(100 + 37 * seed)),
+        );
+        assert_eq!(it.bought, REFERENCE.bought);
+        println!(
+            "seed {seed}: {} restarts, each with the history compacted, {} stale lists; {} simulated s",
+            it.struck,
+            stale.lock().unwrap().1,
+            it.seconds
+        );
+    }
+}
