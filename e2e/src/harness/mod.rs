@@ -10,6 +10,7 @@
 //! a race of the operator, and worth finding; run it again with the same seed.
 
 pub mod apiserver;
+pub mod crash;
 pub mod elected;
 pub mod human;
 pub mod rig;

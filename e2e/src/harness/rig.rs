@@ -30,6 +30,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+/// Under which name the operator's requests are in the API stand-in's log.
+pub const OPERATOR: &str = "operator";
+
 /// How often [`Rig::until`] looks, in simulated time.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -85,6 +88,34 @@ pub struct Snapshot {
     api: ApiState,
     manifests: Vec<Value>,
     namespace: String,
+}
+
+/// Takes snapshots of a rig without being it. They are lean: of the call log they keep the last entry only.
+#[derive(Clone)]
+pub(super) struct Camera {
+    sandbox: Sandbox,
+    api: ApiServer,
+    manifests: Vec<Value>,
+    namespace: String,
+}
+
+impl Camera {
+    pub(super) fn take(&self) -> Snapshot {
+        let state = self.sandbox.raw(|state, clock| {
+            state.advance_to(clock.now());
+            let calls = std::mem::take(&mut state.calls);
+            let mut copy = state.clone();
+            copy.calls.entries.extend(calls.entries.last().cloned());
+            state.calls = calls;
+            copy
+        });
+        Snapshot {
+            state,
+            api: self.api.snapshot(),
+            manifests: self.manifests.clone(),
+            namespace: self.namespace.clone(),
+        }
+    }
 }
 
 /// A case built by an operator that has ended, once `steady` has returned: what many tests start from.
@@ -209,6 +240,26 @@ impl Rig {
         self.clock.clone()
     }
 
+    /// What snapshots of this rig are made of, for whoever takes them at moments of its own.
+    pub(super) fn camera(&self) -> Camera {
+        Camera {
+            sandbox: self.sandbox.clone(),
+            api: self.api.clone(),
+            manifests: self.manifests.clone(),
+            namespace: self.namespace().to_owned(),
+        }
+    }
+
+    /// Other objects to make and to delete than the case's.
+    pub fn set_manifests(&mut self, manifests: Vec<Value>) {
+        self.manifests = manifests;
+    }
+
+    /// Whether an operator was started and has ended by itself, which it never should.
+    pub fn operator_ended(&self) -> bool {
+        self.operator.as_ref().is_some_and(|o| o.task.is_finished())
+    }
+
     /// Simulated time.
     pub fn now(&self) -> SimTime {
         self.sandbox.now()
@@ -224,8 +275,16 @@ impl Rig {
     /// # Panics
     /// When one runs already.
     pub fn start_operator_with(&mut self, leadership: Leadership) {
+        let transport = Arc::new(SandboxTransport(self.sandbox.clone()));
+        self.start_operator_on(leadership, transport);
+    }
+
+    /// The same, with its requests to the clouds going through `transport`.
+    ///
+    /// # Panics
+    /// When one runs already.
+    pub fn start_operator_on(&mut self, leadership: Leadership, transport: Arc<dyn Transport>) {
         assert!(self.operator.is_none(), "an operator runs already");
-        let transport: Arc<dyn Transport> = Arc::new(SandboxTransport(self.sandbox.clone()));
         let wiring = Wiring {
             aws_http: wire::aws(transport.clone()),
             transport,
@@ -240,7 +299,7 @@ impl Rig {
         };
         let (stop, stopped) = watch::channel(false);
         // A client of its own: its buffer ends with it.
-        let client = self.api.client(self.namespace());
+        let client = self.api.client_named(self.namespace(), OPERATOR);
         let task = tokio::spawn(run::run(
             client,
             wiring,

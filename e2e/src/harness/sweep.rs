@@ -132,7 +132,7 @@ pub fn build(name: &'static str, mut case: Case) -> Built {
 }
 
 /// How long the providers take is no matter here: what takes minutes takes seconds.
-fn hurry(case: &mut Case) {
+pub(super) fn hurry(case: &mut Case) {
     let tables: [&[(&str, f64)]; 3] = [
         causeway_sandbox::arm::durations::TABLE,
         &causeway_sandbox::megaport::durations::TABLE,

@@ -11,7 +11,8 @@ use causeway_aws::AwsHttp;
 use causeway_model::intent::Sent;
 use causeway_sandbox::Sandbox;
 use causeway_sandbox::sandbox::Outcome;
-use causeway_sandbox::wire::{Listener, Req};
+use causeway_sandbox::wire::{Call, Listener, Req, Res};
+use causeway_sandbox::{arm, aws as aws_cloud, megaport};
 use http::HeaderValue;
 use std::sync::Arc;
 
@@ -45,39 +46,59 @@ pub fn aws(transport: Arc<dyn Transport>) -> AwsHttp {
     AwsHttp::Exchange(Arc::new(AwsExchange(transport)))
 }
 
+/// A request as the sandbox takes it; the host's name when there is no such host.
+fn request(req: http::Request<Bytes>) -> Result<(Listener, Req), String> {
+    let (mut parts, body) = req.into_parts();
+    let name = parts.uri.host().unwrap_or_default();
+    let Some((host, listener)) = HOSTS.iter().find(|(h, _)| *h == name) else {
+        return Err(name.to_owned());
+    };
+    // What an HTTP library would add.
+    parts
+        .headers
+        .entry(http::header::HOST)
+        .or_insert(HeaderValue::from_static(host));
+    let raw_query = parts.uri.query().unwrap_or_default().to_owned();
+    let req = Req {
+        method: parts.method,
+        path: parts.uri.path().to_owned(),
+        query: url::form_urlencoded::parse(raw_query.as_bytes())
+            .into_owned()
+            .collect(),
+        raw_query,
+        base: format!("https://{host}"),
+        headers: parts.headers,
+        body,
+    };
+    Ok((*listener, req))
+}
+
+/// What the sandbox would call a request, without its being sent; `None` when nobody serves it.
+pub fn identify(sandbox: &Sandbox, req: &http::Request<Bytes>) -> Option<Call> {
+    let (listener, req) = request(req.clone()).ok()?;
+    let call = sandbox.read(|s| match listener {
+        Listener::Azure | Listener::AzureAuthority => arm::identify(s, listener, &req),
+        Listener::Aws => aws_cloud::identify(s, listener, &req),
+        Listener::Megaport | Listener::MegaportAuth => megaport::identify(s, listener, &req),
+        Listener::Control => Err(Box::new(Res::empty(404))),
+    });
+    call.ok()
+}
+
 #[async_trait]
 impl Transport for SandboxTransport {
     async fn send(
         &self,
         req: http::Request<Bytes>,
     ) -> Result<http::Response<Bytes>, TransportError> {
-        let (mut parts, body) = req.into_parts();
-        let name = parts.uri.host().unwrap_or_default();
-        let Some((host, listener)) = HOSTS.iter().find(|(h, _)| *h == name) else {
-            return Err(TransportError::new(
+        let (listener, req) = request(req).map_err(|name| {
+            TransportError::new(
                 TransportErrorKind::Connect,
                 Sent::No,
                 format!("no such host: {name}"),
-            ));
-        };
-        // What an HTTP library would add.
-        parts
-            .headers
-            .entry(http::header::HOST)
-            .or_insert(HeaderValue::from_static(host));
-        let raw_query = parts.uri.query().unwrap_or_default().to_owned();
-        let req = Req {
-            method: parts.method,
-            path: parts.uri.path().to_owned(),
-            query: url::form_urlencoded::parse(raw_query.as_bytes())
-                .into_owned()
-                .collect(),
-            raw_query,
-            base: format!("https://{host}"),
-            headers: parts.headers,
-            body,
-        };
-        match self.0.call(*listener, req).await {
+            )
+        })?;
+        match self.0.call(listener, req).await {
             Outcome::Answer(res) => {
                 let mut out = http::Response::new(res.body);
                 *out.status_mut() = res.status;

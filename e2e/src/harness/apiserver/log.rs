@@ -105,5 +105,8 @@ pub enum Delivery {
 /// Decides about each change on its way to a watch.
 pub(super) type EventHook = Arc<dyn Fn(&ApiEvent) -> Delivery + Send + Sync>;
 
+/// Hears of each request once it was worked on.
+pub(super) type AnswerHook = Arc<dyn Fn(&ApiRequest) + Send + Sync>;
+
 /// Decides about each request before it is worked on.
 pub(super) type Hook = Arc<dyn Fn(&ApiRequest) -> Verdict + Send + Sync>;

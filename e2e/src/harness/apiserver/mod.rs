@@ -46,7 +46,7 @@ pub use log::{ApiEvent, ApiRequest, Delivery, Verdict};
 pub use state::{ApiState, CLUSTER_UID};
 
 use call::Call;
-use log::{EventHook, Hook};
+use log::{AnswerHook, EventHook, Hook};
 use refuse::Refusal;
 use serve::Answer;
 use state::{Key, Write};
@@ -69,6 +69,7 @@ struct Shared {
     clock: Mutex<Clock>,
     log: Mutex<Vec<ApiRequest>>,
     hook: Mutex<Option<Hook>>,
+    answer_hook: Mutex<Option<AnswerHook>>,
     event_hook: Mutex<Option<EventHook>>,
     signal: tokio::sync::watch::Sender<Signal>,
 }
@@ -117,6 +118,7 @@ impl ApiServer {
                 clock: Mutex::new(clock),
                 log: Mutex::default(),
                 hook: Mutex::new(None),
+                answer_hook: Mutex::new(None),
                 event_hook: Mutex::new(None),
                 signal: tokio::sync::watch::Sender::new(signal),
             }),
@@ -188,6 +190,13 @@ impl ApiServer {
     /// ([`Self::object`], [`Self::revision`]), and must not wait.
     pub fn on_request(&self, hook: impl Fn(&ApiRequest) -> Verdict + Send + Sync + 'static) {
         *lock(&self.shared.hook) = Some(Arc::new(hook));
+    }
+
+    /// Tells `hook` of each request once it was worked on and before its answer goes out, also when that is lost; instead
+    /// of a hook that was there. Nothing else happens between [`Self::on_request`]'s hook and this one. The hook may read
+    /// this server, and must not wait.
+    pub fn on_answer(&self, hook: impl Fn(&ApiRequest) + Send + Sync + 'static) {
+        *lock(&self.shared.answer_hook) = Some(Arc::new(hook));
     }
 
     /// Asks `hook` about each change on its way to each watch, instead of a hook that was there. The hook must not wait, and
@@ -335,9 +344,15 @@ async fn serve(
             Some(serve::answer(&shared, &call, &entry.client, 0))
         }
     };
+    entry.verdict = verdict;
+    entry.status = answer.as_ref().map_or(0, Answer::code);
     if let Some(logged) = lock(&shared.log).get_mut(at) {
-        logged.verdict = verdict;
-        logged.status = answer.as_ref().map_or(0, Answer::code);
+        logged.verdict = entry.verdict;
+        logged.status = entry.status;
+    }
+    let told = lock(&shared.answer_hook).clone();
+    if let Some(hook) = told {
+        hook(&entry);
     }
     match answer {
         Some(answer) if verdict != Verdict::LoseResponse => Ok(answer.into_response()),

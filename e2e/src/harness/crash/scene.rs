@@ -1,0 +1,246 @@
+//! What is created, changed and deleted: each kind of link alone, and the lab's interconnect with its links.
+//!
+//! May name objects and fields, and act as the people do whose router and gateway a link alone uses.
+
+use super::super::rig::{self, Rig};
+use super::super::sweep;
+use super::super::wire::{self, SandboxTransport};
+use crate::trial::document;
+use causeway::clients::http::Transport;
+use causeway::clients::megaport::{McrOrder, MegaportClient, MegaportCredential, Tags};
+use causeway_aws::{AwsCredentials, AwsSettings, Ec2Api, SdkAws};
+use causeway_model::secret::Secret;
+use causeway_sandbox::describe;
+use causeway_sandbox::world::World;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What lives and dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    ExpressRouteLink,
+    DirectConnectLink,
+    VpnPair,
+    /// The lab's `HybridInterconnect`, with one link of each kind.
+    Lab,
+}
+
+impl Kind {
+    pub const ALL: [Self; 4] = [
+        Self::ExpressRouteLink,
+        Self::DirectConnectLink,
+        Self::VpnPair,
+        Self::Lab,
+    ];
+
+    fn file(self) -> &'static str {
+        match self {
+            Self::ExpressRouteLink => "expressroutelink.yaml",
+            Self::DirectConnectLink => "directconnectlink.yaml",
+            Self::VpnPair => "vpnpair.yaml",
+            Self::Lab => "lab.yaml",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ExpressRouteLink => "er",
+            Self::DirectConnectLink => "dx",
+            Self::VpnPair => "vpn",
+            Self::Lab => "lab",
+        })
+    }
+}
+
+/// What the operator is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    Create,
+    Update,
+    Delete,
+}
+
+impl Phase {
+    pub const ALL: [Self; 3] = [Self::Create, Self::Update, Self::Delete];
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        })
+    }
+}
+
+/// A rig with the kind's world, in which its objects were just applied.
+pub(super) async fn set(kind: Kind) -> Rig {
+    let mut case = rig::Case {
+        world: World::default(),
+        manifests: Vec::new(),
+        seed: 1,
+    };
+    sweep::hurry(&mut case);
+    let mut rig = Rig::new(&case);
+    let mut manifest = document(kind.file(), rig.namespace());
+    let spec = &mut manifest["spec"];
+    if kind != Kind::Lab {
+        let human = Human::of(&rig).await;
+        if kind != Kind::VpnPair {
+            let router = json!(human.router().await);
+            match kind {
+                Kind::ExpressRouteLink => spec["ports"][0]["routerRef"]["productUID"] = router,
+                _ => spec["routerRef"]["productUID"] = router,
+            }
+        }
+        match kind {
+            Kind::DirectConnectLink => {
+                let gateway = human.gateway(&rig).await;
+                spec["association"]["virtualPrivateGatewayRef"]["id"] = json!(gateway);
+            }
+            Kind::VpnPair => {
+                spec["virtualPrivateGatewayRef"]["id"] = json!(human.gateway(&rig).await);
+            }
+            _ => {}
+        }
+        rig.pass(Duration::from_mins(5)).await;
+    }
+    rig.set_manifests(vec![manifest]);
+    rig.apply_all().await;
+    rig
+}
+
+/// Begins what the phase is about.
+pub(super) async fn begin(kind: Kind, phase: Phase, rig: &Rig) {
+    match phase {
+        Phase::Create => {}
+        Phase::Update => change(kind, rig).await,
+        Phase::Delete => rig.delete_all().await,
+    }
+}
+
+/// Changes what can be changed in place, and adds what can be added.
+async fn change(kind: Kind, rig: &Rig) {
+    let (of, name) = match kind {
+        Kind::ExpressRouteLink => ("ExpressRouteLink", "to-azure"),
+        Kind::DirectConnectLink => ("DirectConnectLink", "to-aws"),
+        Kind::VpnPair => ("VpnPair", "backup"),
+        Kind::Lab => ("HybridInterconnect", "lab"),
+    };
+    let mut object = rig
+        .get(of, name)
+        .await
+        .unwrap_or_else(|| panic!("{of} {name} is not there"));
+    let spec = &mut object["spec"];
+    // The VPC's own prefix and one beside it.
+    let prefixes = json!(["172.16.0.0/16", "172.17.0.0/16"]);
+    match kind {
+        Kind::ExpressRouteLink => {
+            spec["circuit"]["bandwidthMbps"] = json!(100);
+            spec["connection"]["routingWeight"] = json!(10);
+            let mut second = spec["ports"][0].clone();
+            second["name"] = json!("Secondary");
+            push(&mut spec["ports"], second);
+        }
+        Kind::DirectConnectLink => {
+            spec["bandwidthMbps"] = json!(100);
+            spec["association"]["allowedPrefixes"] = prefixes;
+        }
+        Kind::VpnPair => {
+            spec["gateway"]["sku"] = json!("VpnGw3AZ");
+            spec["dpdTimeoutSeconds"] = json!(60);
+        }
+        Kind::Lab => {
+            spec["expressRoutes"][0]["circuit"]["bandwidthMbps"] = json!(100);
+            let mut second = spec["expressRoutes"][0]["ports"][0].clone();
+            second["name"] = json!("Secondary");
+            push(&mut spec["expressRoutes"][0]["ports"], second);
+            spec["directConnects"][0]["bandwidthMbps"] = json!(100);
+            spec["aws"]["directConnectGateway"]["allowedPrefixes"] = prefixes;
+        }
+    }
+    let patch = Patch::Merge(json!({ "spec": spec }));
+    let patched = rig
+        .kind(of)
+        .patch(name, &PatchParams::default(), &patch)
+        .await;
+    patched.unwrap_or_else(|e| panic!("{of} {name} can not be changed: {e}"));
+}
+
+fn push(list: &mut Value, item: Value) {
+    if let Some(list) = list.as_array_mut() {
+        list.push(item);
+    }
+}
+
+/// A person with the second set of credentials (contract.md §3), who bought what the links use.
+struct Human {
+    megaport: MegaportClient,
+    aws: SdkAws,
+    vpc: String,
+}
+
+impl Human {
+    async fn of(rig: &Rig) -> Self {
+        let world = rig.sandbox.read(|s| describe::world(&s.world));
+        let text = |pointer: &str| {
+            let value = world.pointer(pointer).and_then(Value::as_str);
+            value
+                .unwrap_or_else(|| panic!("the world lacks {pointer}"))
+                .to_owned()
+        };
+        let transport: Arc<dyn Transport> = Arc::new(SandboxTransport(rig.sandbox.clone()));
+        let endpoints = wire::endpoints();
+        let key = MegaportCredential {
+            access_key: text("/human/megaport/accessKey"),
+            secret_key: Secret::new(text("/human/megaport/secretKey")),
+        };
+        let aws = SdkAws::new(AwsSettings {
+            region: text("/aws/region"),
+            credentials: AwsCredentials::Static {
+                access_key_id: text("/human/aws/accessKeyID"),
+                secret_access_key: Secret::new(text("/human/aws/secretAccessKey")),
+                session_token: None,
+            },
+            http: wire::aws(transport.clone()),
+            endpoint: endpoints.aws.clone(),
+        });
+        Self {
+            megaport: MegaportClient::new(&key, transport, &endpoints),
+            aws: aws.await.unwrap_or_else(|e| panic!("{e}")),
+            vpc: text("/aws/vpcID"),
+        }
+    }
+
+    async fn router(&self) -> String {
+        let order = McrOrder {
+            name: "a person's router".to_owned(),
+            location_id: 67,
+            port_speed_mbps: 1000,
+            term_months: 1,
+            asn: 64600,
+            diversity_zone: Some("Red".to_owned()),
+            cost_centre: None,
+            tags: Tags::new(),
+        };
+        let bought = self.megaport.buy_mcr(&order).await;
+        bought.unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// A virtual private gateway, attached to the VPC.
+    async fn gateway(&self, rig: &Rig) -> String {
+        let tags = Tags::from([("Name".to_owned(), "a person's gateway".to_owned())]);
+        let made = self.aws.create_vpn_gateway(64900, &tags).await;
+        let id = made.unwrap_or_else(|e| panic!("{e}")).id;
+        rig.pass(Duration::from_mins(1)).await;
+        let attached = self.aws.attach_vpn_gateway(&id, &self.vpc).await;
+        attached.unwrap_or_else(|e| panic!("{e}"));
+        id
+    }
+}
