@@ -39,6 +39,10 @@ demo-down: build ## End what `make demo KEEP=1` left running
 test: controlplane fmt-check lint deny-if-present ## Every test, generated files and style included; from a fresh machine
 	env -u CAUSEWAY_REGENERATE $(CARGO) test --workspace --locked --no-fail-fast $(TEST) -- --show-output
 
+.PHONY: soak
+soak: ## Pairs of crashes and storms of faults, for hours: CAUSEWAY_SOAK_SCHEDULES=10000, CAUSEWAY_SOAK_MINUTES=120
+	$(CARGO) test --workspace --locked --test soak -- --ignored --nocapture
+
 .PHONY: controlplane
 controlplane: build ## Obtain kube-apiserver, etcd, kube-controller-manager, kubectl, helm; print their folder
 	@$(BIN)/controlplane

@@ -1,5 +1,5 @@
-//! The soak: pairs of crashes and storms of faults, seeded, for hours. `make soak` runs it; `make test` has a sample of it in
-//! `crash.rs`, which also runs a single seed again.
+//! The soak: pairs of crashes and storms of faults, seeded, for hours. `make soak` runs it; `crash.rs`
+//! runs a single seed again.
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a failed assumption is a failed test
 
 use causeway_e2e::harness::crash::crew::{self, Run, Sum};

@@ -111,6 +111,26 @@ pub(super) fn said(rig: &Rig) -> End {
     End(lines)
 }
 
+/// What is not as it should be, in the operator's own words.
+pub(super) fn messages(rig: &Rig) -> Vec<String> {
+    let mut lines = Vec::new();
+    for object in RESOURCES.iter().flat_map(|r| rig.api.objects(r)) {
+        let conditions = object["status"]["conditions"].as_array();
+        for c in conditions.into_iter().flatten() {
+            let good = if matches!(text(c, "/type"), "Stalled" | "Deleting" | "Reconciling") {
+                "False"
+            } else {
+                "True"
+            };
+            if c["status"] != good {
+                let (kind, message) = (text(c, "/type"), text(c, "/message"));
+                lines.push(format!("{} says of {kind}: {message}", name(&object)));
+            }
+        }
+    }
+    lines
+}
+
 /// What the clouds have and what was paid for; dear.
 pub(super) fn stands(rig: &Rig) -> End {
     let mut lines = Vec::new();

@@ -151,9 +151,9 @@ async fn calm(rig: &Rig, phase: Phase) -> Duration {
         assert!(!rig.operator_ended(), "the operator has ended");
         assert!(
             began.elapsed() < PATIENCE,
-            "the reference does not come to rest: {:#?}\n{:#?}",
+            "{phase}: the reference does not come to rest: {:#?}\n{}",
             last.1,
-            rig.sandbox.live()
+            end::messages(rig).join("\n")
         );
         rig.pass(LOOK).await;
     }
@@ -217,6 +217,7 @@ pub(super) async fn arrive(rig: &Rig, said: &End, stands: &End) -> Result<Durati
             let mut wrong = vec![format!("not within {} simulated s", PATIENCE.as_secs())];
             wrong.extend(end::said(rig).differences(said));
             wrong.extend(end::stands(rig).differences(stands));
+            wrong.extend(end::messages(rig));
             return Err(wrong);
         }
         rig.pass(LOOK).await;
