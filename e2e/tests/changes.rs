@@ -1,5 +1,7 @@
-//! Changes of a living lab's spec: each by the calls that it needs and no other, and nothing made anew.
+//! Changes of a living lab's spec: each by the calls that it needs and no other, nothing made anew, no packet lost unless
+//! the change interrupts by its nature; and the mutating calls of a whole life as a golden list.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)] // a failed assumption is a failed test
+#![allow(clippy::semicolon_if_nothing_returned)] // changes of one line each
 
 use causeway_e2e::harness::truth::{Scope, Truth};
 use causeway_e2e::harness::{Case, Human, Rig, Snapshot, built, simulate};
@@ -9,10 +11,12 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_hours(4);
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/lab.txt");
 
 fn case() -> Case {
     let mut case = Case::lab();
@@ -163,6 +167,156 @@ async fn living() -> (Rig, Scope) {
 const VXC: &str = "megaport PUT v3/product/vxc/{uid}";
 
 #[test]
+fn what_can_change_in_place_does_by_one_call_each() {
+    // In a runtime of its own.
+    lab();
+    simulate(async || {
+        let (mut rig, scope) = living().await;
+        let rig_ = &rig;
+        change(
+            rig_,
+            &scope,
+            "circuit bandwidth up (its VXC follows)",
+            false,
+            &["azure PUT expressRouteCircuits/to-megaport", VXC],
+            async |r| {
+                edit(r, |s| {
+                    s["expressRoutes"][0]["circuit"]["bandwidthMbps"] = 100.into()
+                })
+                .await
+            },
+        )
+        .await;
+        change(rig_, &scope, "VXC rate limit", false, &[VXC], async |r| {
+            edit(r, |s| s["directConnects"][0]["bandwidthMbps"] = 100.into()).await
+        })
+        .await;
+        change(rig_, &scope, "AS path prepend", false, &[VXC], async |r| {
+            edit(r, |s| {
+                s["expressRoutes"][0]["ports"][0]["bgp"]["asPathPrepend"] = 2.into()
+            })
+            .await
+        })
+        .await;
+        change(rig_, &scope, "MED", false, &[VXC], async |r| {
+            edit(r, |s| s["directConnects"][0]["bgp"]["medOut"] = 20.into()).await
+        })
+        .await;
+        change(
+            rig_,
+            &scope,
+            "routing weight",
+            false,
+            &["azure PUT connections/lab-er-main-connection"],
+            async |r| {
+                edit(r, |s| {
+                    s["expressRoutes"][0]["connection"]["routingWeight"] = 10.into()
+                })
+                .await
+            },
+        )
+        .await;
+        change(
+            rig_,
+            &scope,
+            "an allowed prefix more",
+            false,
+            &["aws UpdateDirectConnectGatewayAssociation"],
+            async |r| {
+                edit(r, |s| {
+                    s["aws"]["directConnectGateway"]["allowedPrefixes"] =
+                        json!(["172.16.0.0/16", "172.17.0.0/16"])
+                })
+                .await
+            },
+        )
+        .await;
+        change(
+            rig_,
+            &scope,
+            "an allowed prefix less",
+            false,
+            &["aws UpdateDirectConnectGatewayAssociation"],
+            async |r| {
+                edit(r, |s| {
+                    s["aws"]["directConnectGateway"]["allowedPrefixes"] = json!(["172.16.0.0/16"])
+                })
+                .await
+            },
+        )
+        .await;
+        let both = json!({"routeTableIDs": ["rtb-0a1b2c3d4e5f60718", "rtb-0b1b2c3d4e5f60718"]});
+        change(
+            rig_,
+            &scope,
+            "a propagated table more",
+            false,
+            &["aws EnableVgwRoutePropagation"],
+            async |r| {
+                edit(r, |s| {
+                    s["aws"]["virtualPrivateGateway"]["propagation"] = both.clone()
+                })
+                .await
+            },
+        )
+        .await;
+        let one = json!({"routeTableIDs": ["rtb-0a1b2c3d4e5f60718"]});
+        change(
+            rig_,
+            &scope,
+            "a propagated table less",
+            false,
+            &["aws DisableVgwRoutePropagation"],
+            async |r| {
+                edit(r, |s| {
+                    s["aws"]["virtualPrivateGateway"]["propagation"] = one.clone()
+                })
+                .await
+            },
+        )
+        .await;
+        change(
+            rig_,
+            &scope,
+            "MTU",
+            true,
+            &["aws UpdateVirtualInterfaceAttributes"],
+            async |r| {
+                edit(r, |s| {
+                    s["directConnects"][0]["virtualInterface"]["mtu"] = 8500.into()
+                })
+                .await
+            },
+        )
+        .await;
+        change(
+            rig_,
+            &scope,
+            "ExpressRoute gateway SKU",
+            true,
+            &["azure PUT virtualNetworkGateways/ergw"],
+            async |r| {
+                edit(r, |s| {
+                    s["azure"]["expressRouteGateway"]["sku"] = "ErGw2AZ".into()
+                })
+                .await
+            },
+        )
+        .await;
+        change(
+            rig_,
+            &scope,
+            "VPN gateway SKU",
+            true,
+            &["azure PUT virtualNetworkGateways/vnet-gateway"],
+            async |r| edit(r, |s| s["vpn"]["gateway"]["sku"] = "VpnGw3AZ".into()).await,
+        )
+        .await;
+        rig.stop_operator().await;
+    });
+}
+
+#[test]
 fn a_shutdown_follows_the_spec_and_nobody_else() {
     // In a runtime of its own.
     lab();
@@ -174,7 +328,7 @@ fn a_shutdown_follows_the_spec_and_nobody_else() {
         };
         let set = async |r: &Rig, on: bool| {
             edit(r, |s| {
-                s["expressRoutes"][0]["ports"][0]["bgp"]["shutdown"] = on.into();
+                s["expressRoutes"][0]["ports"][0]["bgp"]["shutdown"] = on.into()
             })
             .await;
         };
@@ -229,6 +383,47 @@ fn a_new_key_goes_to_both_sides_one_tunnel_at_a_time() {
         let id = human.id("connections", "lab-vpn-ipsec-0-1");
         let is = human.azure.shared_key(&id).await.unwrap().unwrap();
         assert_eq!(is.expose(), new);
+        rig.stop_operator().await;
+    });
+}
+
+#[test]
+fn tags_follow_and_other_people_s_stay() {
+    // In a runtime of its own.
+    lab();
+    simulate(async || {
+        let (mut rig, scope) = living().await;
+        let human = Human::of(&rig).await;
+        let id = human.id("expressRouteCircuits", "to-megaport");
+        let mut tags = human.azure.circuit(&id).await.unwrap().unwrap().tags;
+        tags.insert("theirs".to_owned(), "1".to_owned());
+        human.azure.patch_tags("theirs", &id, &tags).await.unwrap();
+        rig.pass(Duration::from_mins(5)).await;
+        for (azure, expected) in [
+            (json!({"cost": "7"}), Some("7")),
+            (json!({"cost": "8"}), Some("8")),
+            (json!({}), None),
+        ] {
+            let before = rig.last_call();
+            edit(&rig, |s| s["azure"]["tags"] = azure.clone()).await;
+            settled(&rig, &scope, false).await;
+            let calls = written(&rig, before);
+            eprintln!("tags {azure}: {} calls", calls.len());
+            assert!(
+                calls.iter().all(|c| c.starts_with("azure PATCH ")),
+                "{calls:#?}"
+            );
+            // Circuit, two gateways, five connections, four local gateways, two addresses.
+            assert_eq!(calls.len(), 14, "{calls:#?}");
+            let now = human.azure.circuit(&id).await.unwrap().unwrap().tags;
+            assert_eq!(now.get("cost").map(String::as_str), expected);
+            assert_eq!(now["theirs"], "1");
+            assert!(now.contains_key("causeway-owner"));
+        }
+        let before = rig.last_call();
+        edit(&rig, |s| s["aws"]["tags"] = json!({"cost": "7"})).await;
+        settled(&rig, &scope, false).await;
+        eprintln!("{:#?}", written(&rig, before));
         rig.stop_operator().await;
     });
 }
@@ -293,5 +488,138 @@ fn a_change_that_needs_a_new_object_is_refused_with_what_to_do() {
             settled(&rig, &scope, false).await;
         }
         rig.stop_operator().await;
+    });
+}
+
+#[test]
+fn the_last_healthy_path_is_kept() {
+    // In a runtime of its own.
+    lab();
+    simulate(async || {
+        let (mut rig, scope) = living().await;
+        let carries = |r: &Rig| r.sandbox.read(|s| Truth::of(s, &scope).active() != "None");
+        let tunnels = |up: bool| {
+            move |s: &mut causeway_sandbox::State| {
+                for l in causeway_sandbox::net::links(s)
+                    .into_iter()
+                    .filter(|l| l.kind == "ipsec")
+                {
+                    causeway_sandbox::net::link(s, &l.id, up).unwrap();
+                }
+            }
+        };
+        rig.sandbox.change(tunnels(false));
+        rig.until("the VPN is seen down", PATIENCE, async |r| {
+            let o = r.get("HybridInterconnect", "lab").await.unwrap();
+            condition(&o, "Redundant").0 == "False"
+        })
+        .await;
+        let before = rig.last_call();
+        // Removing the private path's first half, deleting its second half by hand, and an interruption of its gateway.
+        edit(&rig, |s| {
+            s["expressRoutes"] = json!([]);
+            s["azure"]["expressRouteGateway"]["sku"] = "ErGw2AZ".into();
+        })
+        .await;
+        rig.delete("DirectConnectLink", "lab-dx-main").await;
+        rig.until("it waits", PATIENCE, async |r| {
+            let hi = r.get("HybridInterconnect", "lab").await.unwrap();
+            let dx = r.get("DirectConnectLink", "lab-dx-main").await.unwrap();
+            condition(&hi, "Provisioned").1 == "WaitingForRedundancy"
+                && condition(&dx, "Deleting").1 == "WaitingForRedundancy"
+        })
+        .await;
+        for (kind, name, c) in [
+            ("HybridInterconnect", "lab", "Provisioned"),
+            ("DirectConnectLink", "lab-dx-main", "Deleting"),
+        ] {
+            let message = condition(&rig.get(kind, name).await.unwrap(), c).2;
+            eprintln!("{message}");
+            assert!(
+                message.contains("another one must hold first")
+                    || message.contains("waits for another one"),
+                "{message}"
+            );
+        }
+        rig.pass(Duration::from_hours(2)).await;
+        // A restart knows no better.
+        rig.stop_operator().await;
+        rig.start_operator();
+        for _ in 0..60 {
+            rig.pass(Duration::from_mins(1)).await;
+            assert!(carries(&rig), "the last path was cut");
+        }
+        assert_eq!(written(&rig, before), Vec::<String>::new());
+        rig.sandbox.change(tunnels(true));
+        rig.until("the rest follows by itself", PATIENCE, async |r| {
+            r.get("ExpressRouteLink", "lab-er-main").await.is_none()
+        })
+        .await;
+        assert!(
+            carries(&rig),
+            "{}",
+            rig.sandbox.read(|s| Truth::of(s, &scope).why())
+        );
+        let calls = written(&rig, before);
+        eprintln!("{} calls once the VPN held", calls.len());
+        assert!(calls.iter().any(|c| c.contains("CANCEL")), "{calls:#?}");
+        rig.stop_operator().await;
+    });
+}
+
+#[test]
+fn a_life_costs_these_calls_and_no_other() {
+    simulate(async || {
+        let case = Case::lab();
+        let scope = Scope::of(&case.world, &case.manifests).remove(0);
+        let mut rig = Rig::new(&case);
+        rig.start_operator();
+        let mut text = "# The operator's mutating calls in a life of config/samples/lab.yaml, each with how often. Compared by e2e/tests/changes.rs.\n".to_owned();
+        let mut section = |rig: &Rig, name: &str, since: u64| {
+            let mut count = BTreeMap::<String, usize>::new();
+            let calls = written(rig, since);
+            text.push_str(&format!("\n[{name}: {}]\n", calls.len()));
+            for c in calls {
+                *count.entry(c).or_default() += 1;
+            }
+            for (call, n) in count {
+                text.push_str(&format!("{n} {call}\n"));
+            }
+        };
+        rig.apply_all().await;
+        steady(&rig).await;
+        section(&rig, "create", 0);
+        let since = rig.last_call();
+        let api = rig.kind("HybridInterconnect");
+        let touch = json!({"metadata": {"labels": {"touched": "1"}}});
+        api.patch("lab", &PatchParams::default(), &Patch::Merge(&touch))
+            .await
+            .unwrap();
+        rig.pass(Duration::from_hours(1)).await;
+        section(&rig, "no-op", since);
+        let since = rig.last_call();
+        edit(&rig, |s| {
+            s["expressRoutes"][0]["circuit"]["bandwidthMbps"] = 100.into()
+        })
+        .await;
+        settled(&rig, &scope, false).await;
+        section(&rig, "bandwidth of the circuit", since);
+        let since = rig.last_call();
+        rig.delete("HybridInterconnect", "lab").await;
+        rig.until("gone", PATIENCE, async |r| {
+            r.seen().await.objects.is_empty()
+        })
+        .await;
+        section(&rig, "delete", since);
+        rig.stop_operator().await;
+        if std::env::var_os("CAUSEWAY_GOLDEN").is_some() {
+            std::fs::write(GOLDEN, &text).unwrap();
+        }
+        eprintln!("{text}");
+        let golden = std::fs::read_to_string(GOLDEN).unwrap_or_default();
+        assert_eq!(
+            text, golden,
+            "CAUSEWAY_GOLDEN=1 writes it anew; look at every line that changes"
+        );
     });
 }

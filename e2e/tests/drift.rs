@@ -1,5 +1,5 @@
-//! A person changes the compared fields of the living lab's VPN in the clouds: each is named in `InSync` and left alone while
-//! `driftPolicy` says Report, and set back when it says Repair.
+//! A person changes every compared field of the living lab in the clouds: it is named in `InSync` and left alone while
+//! `driftPolicy` says Report, and set back when it says Repair. `ObserveOnly` and `paused` write nothing at all.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)] // a failed assumption is a failed test
 
 use causeway::clients::azure::ResourceId;
@@ -394,6 +394,61 @@ fn reported_and_repaired(which: impl Fn(&str) -> bool) {
 }
 
 #[test]
+fn a_field_of_the_private_path_that_somebody_changes_is_reported_or_repaired() {
+    reported_and_repaired(|sort| owner(sort).0 != "VpnPair");
+}
+
+#[test]
 fn a_field_of_the_vpn_that_somebody_changes_is_reported_or_repaired() {
     reported_and_repaired(|sort| owner(sort).0 == "VpnPair");
+}
+
+#[test]
+fn who_only_observes_or_pauses_writes_nothing() {
+    // In a runtime of its own.
+    lab();
+    simulate(async || {
+        let mut rig = Rig::from_snapshot(lab());
+        rig.start_operator();
+        settled(&rig).await;
+        let human = Human::of(&rig).await;
+        let ids = ids(&rig).await;
+        let before = rig.last_call();
+        set(&rig, json!({"managementPolicy": "ObserveOnly"})).await;
+        let cases = [
+            ("circuit", "sku.tier"),
+            ("dxgw-association", "allowedPrefixes"),
+            ("vxc-aws", "medOut"),
+            ("ipsec", "dpdTimeoutSeconds"),
+        ];
+        for (sort, field) in cases {
+            touch(&human, &ids, sort, field).await;
+        }
+        // And one object is gone altogether, once the others' changes are done.
+        rig.pass(Duration::from_mins(10)).await;
+        let connection = ResourceId::new(ids["er-connection"].clone());
+        human.azure.delete_connection(&connection).await.unwrap();
+        rig.pass(Duration::from_hours(2)).await;
+        assert_eq!(
+            written(&rig, before),
+            Vec::<String>::new(),
+            "ObserveOnly wrote"
+        );
+        for (sort, field) in cases {
+            let (kind, name) = owner(sort);
+            let (status, _, message) = condition(&rig.get(kind, name).await.unwrap(), "InSync");
+            assert_eq!(status, "False", "{sort} {field}");
+            assert!(message.contains(field), "{message}");
+        }
+        set(&rig, json!({"managementPolicy": "Full", "paused": true})).await;
+        rig.pass(Duration::from_hours(2)).await;
+        assert_eq!(written(&rig, before), Vec::<String>::new(), "paused wrote");
+        set(&rig, json!({"paused": false})).await;
+        settled(&rig).await;
+        let calls = written(&rig, before);
+        eprintln!("{calls:#?}");
+        // Four repairs, and the connection made anew. Nothing bought.
+        assert_eq!(calls.len(), 5, "{calls:#?}");
+        rig.stop_operator().await;
+    });
 }
