@@ -244,7 +244,7 @@ async fn step<K: Managed>(
     memo.duplicates = duplicates;
     let mut records = records;
     for (slot, id) in &plan.adopt {
-        records.insert(
+        let before = records.insert(
             slot.clone(),
             Record {
                 id: Some(id.clone()),
@@ -256,16 +256,13 @@ async fn step<K: Managed>(
                     .unwrap_or_default(),
             },
         );
-        if let Some(m) = memo.slots.get_mut(slot) {
+        // A failed order has turned out to be none. What failed since it was first seen waits its time: a confirmation
+        // that is refused would be sent again at once, and without end.
+        let first = before.is_none_or(|r| !r.seen);
+        if let Some(m) = memo.slots.get_mut(slot).filter(|_| first) {
             m.memo.failures = 0;
             m.memo.failure = None;
             m.memo.not_before = None;
-        }
-    }
-    for (id, record) in &mut records {
-        let agrees = record.applied.is_empty() && record.seen && !plan.drift.contains_key(id);
-        if let Some(slot) = prepared.graph.slots.get(id).filter(|s| agrees && s.wanted) {
-            record.applied = slot.applied();
         }
     }
     for slot in &plan.forget {
