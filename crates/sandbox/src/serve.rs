@@ -251,6 +251,21 @@ fn pretty(value: &serde_json::Value) -> Vec<u8> {
     format!("{value:#}\n").into_bytes()
 }
 
+/// Binds one. A port of the last time may belong for a moment to somebody's outgoing connection: that is waited for, five
+/// seconds at most.
+fn bound(address: SocketAddr, again: bool) -> std::io::Result<TcpListener> {
+    let mut left = if again { 50 } else { 0 };
+    loop {
+        match TcpListener::bind(address) {
+            Err(e) if e.kind() == std::io::ErrorKind::AddrInUse && left > 0 => {
+                left -= 1;
+                std::thread::sleep(std::time::Duration::from_millis(100));
+            }
+            other => return other,
+        }
+    }
+}
+
 /// Binds all listeners, on the ports that were asked for, else those of the last time, else free ones.
 fn bind(options: &Options, old: Option<&Ports>) -> Result<(Vec<TcpListener>, Ports), ServeError> {
     let listen = options
@@ -280,7 +295,8 @@ fn bind(options: &Options, old: Option<&Ports>) -> Result<(Vec<TcpListener>, Por
             flag,
             source,
         };
-        let socket = TcpListener::bind(address).map_err(fail)?;
+        let again = old.is_some() && port.is_some();
+        let socket = bound(address, again).map_err(fail)?;
         socket.set_nonblocking(true).map_err(fail)?;
         ports.push(socket.local_addr().map_err(fail)?.port());
         sockets.push(socket);
