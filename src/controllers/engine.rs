@@ -258,7 +258,7 @@ async fn step<K: Managed>(
         );
         // A failed order has turned out to be none. What failed since it was first seen waits its time: a confirmation
         // that is refused would be sent again at once, and without end.
-        let first = before.is_none_or(|r| !r.seen);
+        let first = before.is_none_or(|r| r.id.is_none());
         if let Some(m) = memo.slots.get_mut(slot).filter(|_| first) {
             m.memo.failures = 0;
             m.memo.failure = None;
