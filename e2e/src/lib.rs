@@ -6,6 +6,7 @@
 pub mod controlplane;
 pub mod demo;
 pub mod harness;
+pub mod lives;
 pub mod objects;
 pub mod playground;
 pub mod trial;
