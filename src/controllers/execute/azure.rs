@@ -130,7 +130,9 @@ async fn create(
         }
         (Desired::Peering { .. }, _) => {
             let circuit = ResourceId::new(x.other(slot, "circuit")?);
-            let accepted = put_peering(x, client, slot, &circuit).await?;
+            let accepted = client
+                .put_private_peering(&circuit, &peering_spec(x, slot)?)
+                .await?;
             (circuit.private_peering(), accepted)
         }
         (Desired::ErGateway { sku, .. }, Some(id)) => {
@@ -261,12 +263,8 @@ fn policy(p: &IpsecProfile) -> IpsecPolicy {
     }
 }
 
-async fn put_peering(
-    x: &Executor<'_>,
-    client: &AzureClient,
-    slot: &Slot,
-    circuit: &ResourceId,
-) -> Result<Accepted, CloudError> {
+/// What the spec says of the peering, with its key.
+fn peering_spec(x: &Executor<'_>, slot: &Slot) -> Result<PeeringSpec, CloudError> {
     let Desired::Peering {
         peer_asn,
         primary,
@@ -277,14 +275,13 @@ async fn put_peering(
     else {
         return Err(x.defect(slot.provider, slot.id.as_str(), "no peering is described"));
     };
-    let spec = PeeringSpec {
+    Ok(PeeringSpec {
         peer_asn: *peer_asn,
         primary_prefix: primary.trunc().to_string(),
         secondary_prefix: secondary.trunc().to_string(),
         vlan_id: *vlan,
         shared_key: shared_key.as_ref().map(|h| x.secret(slot, h)).transpose()?,
-    };
-    client.put_private_peering(circuit, &spec).await
+    })
 }
 
 /// Read, changed, written: what others set on the peering (IPv6, route filters) stays.
@@ -294,28 +291,18 @@ async fn change_peering(
     slot: &Slot,
     circuit: &ResourceId,
 ) -> Result<Accepted, CloudError> {
-    let Desired::Peering {
-        peer_asn,
-        primary,
-        secondary,
-        vlan,
-        shared_key,
-    } = &slot.desired
-    else {
-        return Err(x.defect(slot.provider, slot.id.as_str(), "no peering is described"));
-    };
+    let spec = peering_spec(x, slot)?;
     let Some(mut peering) = client.private_peering(circuit).await? else {
-        return put_peering(x, client, slot, circuit).await;
+        return client.put_private_peering(circuit, &spec).await;
     };
     let p = &mut peering.properties;
-    p.peer_asn = Some(*peer_asn);
-    p.primary_peer_address_prefix = Some(primary.trunc().to_string());
-    p.secondary_peer_address_prefix = Some(secondary.trunc().to_string());
-    p.vlan_id = Some(u32::from(*vlan));
+    p.peer_asn = Some(spec.peer_asn);
+    p.primary_peer_address_prefix = Some(spec.primary_prefix);
+    p.secondary_peer_address_prefix = Some(spec.secondary_prefix);
+    p.vlan_id = Some(u32::from(spec.vlan_id));
     p.state = Some("Enabled".to_owned());
     // Newer API versions hide the key in reads: it is written again with every change.
-    if let Some(handle) = shared_key {
-        let key = x.secret(slot, handle)?;
+    if let Some(key) = spec.shared_key {
         p.shared_key = Some(WireSecret(key));
     }
     let etag = peering.etag.clone();
