@@ -9,7 +9,7 @@
     clippy::missing_panics_doc
 )]
 
-use crate::demo::checks::BOUGHT;
+use crate::demo::checks::bought_once;
 use crate::trial::Trial;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ impl Random {
     }
 
     /// Three different counts of calls below `limit`, ascending, each with milliseconds to wait after it.
-    fn moments(&mut self, limit: u64) -> Vec<(u64, u64)> {
+    pub fn moments(&mut self, limit: u64) -> Vec<(u64, u64)> {
         let mut chosen = BTreeMap::new();
         while chosen.len() < 3 {
             chosen.insert(self.below(limit), self.below(250));
@@ -95,8 +95,7 @@ async fn life(
                 let kind = product["kind"].as_str().unwrap().to_owned();
                 *kinds.entry(kind).or_default() += 1;
             }
-            let expected = BOUGHT.map(|(kind, n)| (kind.to_owned(), n));
-            assert_eq!(kinds, BTreeMap::from(expected), "{products:#?}");
+            assert_eq!(kinds, bought_once(), "{products:#?}");
             let live: Vec<Value> = trial.sandbox().get("/live").await.unwrap();
             assert!(live.len() > kinds.values().sum::<usize>(), "{live:#?}");
         }

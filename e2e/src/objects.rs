@@ -149,6 +149,17 @@ impl Objects {
     }
 }
 
+/// Status, reason and message of an object's condition; empty where it has none.
+pub fn condition(object: &Value, kind: &str) -> (String, String, String) {
+    let all = object["status"]["conditions"].as_array();
+    let found = all.and_then(|all| all.iter().find(|c| c["type"] == kind));
+    let text = |f: &str| {
+        let value = found.and_then(|c| c[f].as_str());
+        value.unwrap_or_default().to_owned()
+    };
+    (text("status"), text("reason"), text("message"))
+}
+
 /// How often each thing was done, one a line.
 pub fn tally(done: impl IntoIterator<Item = String>) -> String {
     let mut count = BTreeMap::<String, usize>::new();

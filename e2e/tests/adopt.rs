@@ -10,6 +10,7 @@ use causeway_aws::{DirectConnectApi, Ec2Api, Select};
 use causeway_e2e::harness::rig::by_operation;
 use causeway_e2e::harness::truth::{Scope, Truth};
 use causeway_e2e::harness::{Case, Human, Rig, simulate};
+use causeway_e2e::objects::condition;
 use causeway_sandbox::control::CallView;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
@@ -26,17 +27,6 @@ const MARKS: [&str; 6] = [
     "UntagResource",
     "tags",
 ];
-
-fn condition(object: &Value, kind: &str) -> (String, String, String) {
-    let all = object["status"]["conditions"].as_array().cloned();
-    let found = all
-        .unwrap_or_default()
-        .into_iter()
-        .find(|c| c["type"] == kind);
-    let found = found.unwrap_or_default();
-    let text = |f: &str| found[f].as_str().unwrap_or_default().to_owned();
-    (text("status"), text("reason"), text("message"))
-}
 
 async fn object(rig: &Rig, kind: &str, name: &str) -> Value {
     rig.get(kind, name).await.unwrap_or_default()

@@ -5,6 +5,7 @@
 
 use causeway_e2e::harness::truth::{Scope, Truth};
 use causeway_e2e::harness::{Case, Human, Rig, Snapshot, built, simulate};
+use causeway_e2e::objects::condition;
 use causeway_sandbox::control::CallView;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -28,17 +29,6 @@ fn case() -> Case {
     second.subnets.clear();
     vpc.route_tables.push(second);
     case
-}
-
-fn condition(object: &Value, kind: &str) -> (String, String, String) {
-    let all = object["status"]["conditions"].as_array().cloned();
-    let found = all
-        .unwrap_or_default()
-        .into_iter()
-        .find(|c| c["type"] == kind);
-    let found = found.unwrap_or_default();
-    let text = |f: &str| found[f].as_str().unwrap_or_default().to_owned();
-    (text("status"), text("reason"), text("message"))
 }
 
 async fn steady(rig: &Rig) {

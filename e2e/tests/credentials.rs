@@ -4,6 +4,7 @@
 
 use causeway_api::FINALIZER;
 use causeway_e2e::harness::{Case, Rig, Snapshot, built, simulate, worlds};
+use causeway_e2e::objects;
 use causeway_sandbox::faults::Fault;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
@@ -18,17 +19,9 @@ const SOON: Duration = Duration::from_mins(8);
 
 static LAB: LazyLock<Snapshot> = LazyLock::new(|| {
     built(&Case::lab(), async |rig| {
-        rig.until("Ready", PATIENCE, ready).await;
+        rig.until("Ready", PATIENCE, Rig::lab_is_ready).await;
     })
 });
-
-async fn ready(rig: &Rig) -> bool {
-    rig.all_say("Ready").await && rig.seen().await.objects.len() == 4
-}
-
-async fn gone(rig: &Rig) -> bool {
-    rig.seen().await.objects.is_empty()
-}
 
 fn secrets(rig: &Rig) -> Api<Secret> {
     Api::namespaced(rig.client.clone(), rig.namespace())
@@ -46,16 +39,7 @@ async fn set(rig: &Rig, name: &str, values: &[(&str, &str)]) {
 /// Status, reason and message of a condition, empty where there is none.
 async fn says(rig: &Rig, kind: &str, name: &str, condition: &str) -> (String, String, String) {
     let object = rig.get(kind, name).await.unwrap_or_default();
-    let all = object["status"]["conditions"]
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
-    let found = all
-        .into_iter()
-        .find(|c| c["type"] == condition)
-        .unwrap_or_default();
-    let text = |f: &str| found[f].as_str().unwrap_or_default().to_owned();
-    (text("status"), text("reason"), text("message"))
+    objects::condition(&object, condition)
 }
 
 /// What every object says of a condition, in one text.
@@ -96,7 +80,7 @@ fn rotated_secrets_are_picked_up_while_running() {
     simulate(async || {
         let mut rig = Rig::from_snapshot(&LAB);
         rig.start_operator();
-        rig.until("Ready", PATIENCE, ready).await;
+        rig.until("Ready", PATIENCE, Rig::lab_is_ready).await;
         rig.sandbox.change(|s| {
             let megaport = &mut s.world.megaport.causeway;
             *megaport = serde_json::from_value({
@@ -144,9 +128,13 @@ fn rotated_secrets_are_picked_up_while_running() {
         );
         assert!(by_us > 100, "only {by_us} calls");
         assert_eq!(late, 0, "old secrets are still in use");
-        assert!(ready(&rig).await, "{}", all_messages(&rig, "Ready").await);
+        assert!(
+            rig.lab_is_ready().await,
+            "{}",
+            all_messages(&rig, "Ready").await
+        );
         rig.delete_all().await;
-        rig.until("gone", PATIENCE, gone).await;
+        rig.until("gone", PATIENCE, Rig::all_gone).await;
         assert_eq!(rig.leftovers(), Vec::<String>::new());
     });
 }
@@ -172,7 +160,7 @@ fn a_refused_token_is_renewed() {
             once.times = Some(1);
             rig.sandbox.add_fault(once);
         }
-        rig.until("Ready", PATIENCE, ready).await;
+        rig.until("Ready", PATIENCE, Rig::lab_is_ready).await;
         let refused = rig
             .calls_since(0)
             .iter()
@@ -187,7 +175,7 @@ fn a_refused_token_is_renewed() {
         eprintln!("{} calls refused for their token", refused.max(anonymous));
         assert!(refused.max(anonymous) >= 4, "{refused} {anonymous}");
         rig.delete_all().await;
-        rig.until("gone", PATIENCE, gone).await;
+        rig.until("gone", PATIENCE, Rig::all_gone).await;
         assert_eq!(rig.leftovers(), Vec::<String>::new());
     });
 }
@@ -252,9 +240,9 @@ fn missing_rights_are_named_with_their_object() {
         for id in ids {
             rig.sandbox.remove_fault(&id);
         }
-        rig.until("Ready", PATIENCE, ready).await;
+        rig.until("Ready", PATIENCE, Rig::lab_is_ready).await;
         rig.delete_all().await;
-        rig.until("gone", PATIENCE, gone).await;
+        rig.until("gone", PATIENCE, Rig::all_gone).await;
         assert_eq!(rig.leftovers(), Vec::<String>::new());
     });
 }
@@ -315,7 +303,7 @@ fn the_wrong_kind_of_megaport_credentials_is_told_what_to_do() {
         let mut secret = good;
         secret.metadata.resource_version = None;
         replace(&rig, secret).await;
-        rig.until("Ready", PATIENCE, ready).await;
+        rig.until("Ready", PATIENCE, Rig::lab_is_ready).await;
     });
 }
 
@@ -393,7 +381,7 @@ fn several_accounts_of_one_provider_live_side_by_side() {
             assert_eq!(bought[&(principal.to_owned(), "vxc".to_owned())], 2);
         }
         rig.delete_all().await;
-        rig.until("gone", PATIENCE, gone).await;
+        rig.until("gone", PATIENCE, Rig::all_gone).await;
         assert_eq!(rig.leftovers(), Vec::<String>::new());
     });
 }
@@ -406,7 +394,7 @@ fn secrets_stay_while_cloud_objects_need_them() {
     simulate(async || {
         let mut rig = Rig::from_snapshot(&LAB);
         rig.start_operator();
-        rig.until("Ready", PATIENCE, ready).await;
+        rig.until("Ready", PATIENCE, Rig::lab_is_ready).await;
         for name in ["azure", "aws", "megaport"] {
             secrets(&rig)
                 .delete(name, &DeleteParams::default())
@@ -421,9 +409,13 @@ fn secrets_stay_while_cloud_objects_need_them() {
             assert!(left.metadata.deletion_timestamp.is_some());
         }
         rig.pass(Duration::from_mins(30)).await;
-        assert!(ready(&rig).await, "{}", all_messages(&rig, "Ready").await);
+        assert!(
+            rig.lab_is_ready().await,
+            "{}",
+            all_messages(&rig, "Ready").await
+        );
         rig.delete_all().await;
-        rig.until("gone", PATIENCE, gone).await;
+        rig.until("gone", PATIENCE, Rig::all_gone).await;
         assert_eq!(rig.leftovers(), Vec::<String>::new());
         for name in ["azure", "aws", "megaport"] {
             assert!(
@@ -442,7 +434,7 @@ fn a_secret_that_was_removed_by_force_is_named_and_waited_for() {
     simulate(async || {
         let mut rig = Rig::from_snapshot(&LAB);
         rig.start_operator();
-        rig.until("Ready", PATIENCE, ready).await;
+        rig.until("Ready", PATIENCE, Rig::lab_is_ready).await;
         let mut kept = Vec::new();
         for name in ["azure", "aws", "megaport"] {
             kept.push(secrets(&rig).get(name).await.unwrap());
@@ -493,7 +485,7 @@ fn a_secret_that_was_removed_by_force_is_named_and_waited_for() {
                 .await
                 .unwrap();
         }
-        rig.until("gone", PATIENCE, gone).await;
+        rig.until("gone", PATIENCE, Rig::all_gone).await;
         assert_eq!(rig.leftovers(), Vec::<String>::new());
     });
 }

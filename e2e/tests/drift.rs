@@ -6,6 +6,7 @@ use causeway::clients::azure::ResourceId;
 use causeway::clients::megaport::{RouterBgp, RouterInterface, VxcUpdate};
 use causeway_aws::{DirectConnectApi, Ec2Api, Select, TunnelChange, TunnelPolicy};
 use causeway_e2e::harness::{Case, Human, Rig, Snapshot, built, simulate};
+use causeway_e2e::objects::condition;
 use causeway_model::secret::Secret;
 use causeway_model::spec::IpsecProfile;
 use kube::api::{Patch, PatchParams, PostParams};
@@ -45,17 +46,6 @@ const FIXED: &[(&str, &str)] = &[
     ("vxc-aws", "router"),
     ("vxc-primary", "router"),
 ];
-
-fn condition(object: &Value, kind: &str) -> (String, String, String) {
-    let all = object["status"]["conditions"].as_array().cloned();
-    let found = all
-        .unwrap_or_default()
-        .into_iter()
-        .find(|c| c["type"] == kind);
-    let found = found.unwrap_or_default();
-    let text = |f: &str| found[f].as_str().unwrap_or_default().to_owned();
-    (text("status"), text("reason"), text("message"))
-}
 
 async fn settled(rig: &Rig) {
     let mut quiet = 0;

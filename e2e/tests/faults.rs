@@ -35,14 +35,6 @@ struct Life {
 /// The life without faults, that the others are held against.
 static REFERENCE: LazyLock<Life> = LazyLock::new(|| life(&Case::lab(), &[], &|_| (), None));
 
-fn bought(rig: &Rig) -> BTreeMap<String, usize> {
-    let mut all = BTreeMap::new();
-    for (kind, _, _) in rig.products() {
-        *all.entry(kind).or_default() += 1;
-    }
-    all
-}
-
 /// Restarts the operator a few times, `pause` apart, with its API server's history gone.
 async fn restarts(rig: &mut Rig, pause: Option<Duration>) -> u64 {
     let Some(pause) = pause else { return 0 };
@@ -79,7 +71,7 @@ fn life(case: &Case, faults: &[Fault], prepare: &dyn Fn(&Rig), pause: Option<Dur
                 "{kind} {name} was bought twice"
             );
         }
-        let when_ready = bought(&rig);
+        let when_ready = rig.bought();
         rig.delete("HybridInterconnect", "lab").await;
         struck += restarts(&mut rig, pause).await;
         rig.until("everything is gone", PATIENCE, async |r| {
@@ -91,7 +83,7 @@ fn life(case: &Case, faults: &[Fault], prepare: &dyn Fn(&Rig), pause: Option<Dur
         rig.stop_operator().await;
         let left = rig.leftovers();
         assert!(left.is_empty(), "{left:#?}");
-        let bought = bought(&rig);
+        let bought = rig.bought();
         assert_eq!(
             bought, when_ready,
             "something was bought during the deletion"

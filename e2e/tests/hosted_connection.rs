@@ -3,11 +3,10 @@
 //! (aws.md §1.3, megaport.md §5).
 #![allow(clippy::unwrap_used, clippy::print_stderr)] // a failed assumption is a failed test; numbers are for people
 
-use causeway_e2e::demo::checks::BOUGHT;
+use causeway_e2e::demo::checks::bought_once;
 use causeway_e2e::harness::{Case, Rig, simulate};
 use causeway_sandbox::wire::Provider;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_hours(4);
@@ -78,12 +77,8 @@ fn a_hosted_connection_carries_the_lab_and_goes_after_its_virtual_interface() {
             .filter(|c| c.provider == Provider::Megaport && c.mutating && c.status != 200)
             .collect();
         assert!(refused.is_empty(), "the VXC went too early: {refused:#?}");
-        let mut bought = BTreeMap::<String, usize>::new();
-        for (kind, _, _) in rig.products() {
-            *bought.entry(kind).or_default() += 1;
-        }
+        let bought = rig.bought();
         assert_eq!(rig.leftovers(), Vec::<String>::new());
-        let expected = BOUGHT.map(|(kind, n)| (kind.to_owned(), n));
-        assert_eq!(bought, BTreeMap::from(expected));
+        assert_eq!(bought, bought_once());
     });
 }

@@ -8,14 +8,13 @@
 use causeway::clients::http::Transport;
 use causeway::clients::megaport::{McrUpdate, MegaportClient, MegaportCredential};
 use causeway_api::FINALIZER;
-use causeway_e2e::demo::checks::BOUGHT;
+use causeway_e2e::demo::checks::bought_once;
 use causeway_e2e::harness::wire::{SandboxTransport, endpoints};
 use causeway_e2e::harness::{Case, Rig, Snapshot, built, simulate};
 use causeway_model::secret::Secret;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, PropagationPolicy};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -33,29 +32,9 @@ const KINDS: [&str; 4] = [
 
 static LAB: LazyLock<Snapshot> = LazyLock::new(|| {
     built(&Case::lab(), async |rig| {
-        rig.until("Ready", PATIENCE, ready).await;
+        rig.until("Ready", PATIENCE, Rig::lab_is_ready).await;
     })
 });
-
-async fn ready(rig: &Rig) -> bool {
-    rig.all_say("Ready").await && rig.seen().await.objects.len() == 4
-}
-
-async fn gone(rig: &Rig) -> bool {
-    rig.seen().await.objects.is_empty()
-}
-
-fn bought(rig: &Rig) -> BTreeMap<String, usize> {
-    let mut bought = BTreeMap::new();
-    for (kind, _, _) in rig.products() {
-        *bought.entry(kind).or_default() += 1;
-    }
-    bought
-}
-
-fn once() -> BTreeMap<String, usize> {
-    BTreeMap::from(BOUGHT.map(|(kind, n)| (kind.to_owned(), n)))
-}
 
 fn mutating(rig: &Rig, since: u64) -> usize {
     rig.calls_since(since).iter().filter(|c| c.mutating).count()
@@ -90,17 +69,19 @@ async fn begun(calls: usize) -> Rig {
 async fn reach(rig: &Rig, since: u64, calls: usize) {
     let look = Duration::from_millis(200);
     rig.until_each(look, "calls", PATIENCE, async |r| {
-        mutating(r, since) >= calls || gone(r).await || (since == 0 && ready(r).await)
+        mutating(r, since) >= calls || r.all_gone().await || (since == 0 && r.lab_is_ready().await)
     })
     .await;
 }
 
 /// The end of a life that somebody meddled with: everything stands, once, and then it goes.
 async fn ends_well(mut rig: Rig, what: &str) {
-    rig.until(&format!("Ready, {what}"), PATIENCE, ready).await;
-    assert_eq!(bought(&rig), once(), "{what}");
+    rig.until(&format!("Ready, {what}"), PATIENCE, Rig::lab_is_ready)
+        .await;
+    assert_eq!(rig.bought(), bought_once(), "{what}");
     rig.delete_all().await;
-    rig.until(&format!("gone, {what}"), PATIENCE, gone).await;
+    rig.until(&format!("gone, {what}"), PATIENCE, Rig::all_gone)
+        .await;
     assert_eq!(rig.leftovers(), Vec::<String>::new(), "{what}");
     rig.stop_operator().await;
 }
@@ -178,7 +159,7 @@ fn a_status_wiped_during_the_deletion_leaves_nothing() {
         simulate(async || {
             let mut rig = Rig::from_snapshot(&LAB);
             rig.start_operator();
-            rig.until("Ready", PATIENCE, ready).await;
+            rig.until("Ready", PATIENCE, Rig::lab_is_ready).await;
             let since = rig.last_call();
             rig.delete_all().await;
             reach(&rig, since, moment).await;
@@ -193,8 +174,12 @@ fn a_status_wiped_during_the_deletion_leaves_nothing() {
                     .await;
             })
             .await;
-            rig.until(&format!("gone, wiped after {moment} calls"), PATIENCE, gone)
-                .await;
+            rig.until(
+                &format!("gone, wiped after {moment} calls"),
+                PATIENCE,
+                Rig::all_gone,
+            )
+            .await;
             assert_eq!(rig.leftovers(), Vec::<String>::new(), "{moment}");
         });
     });
@@ -211,7 +196,7 @@ fn a_deletion_in_the_middle_of_the_creation_leaves_nothing() {
             rig.until(
                 &format!("gone, deleted after {moment} calls"),
                 PATIENCE,
-                gone,
+                Rig::all_gone,
             )
             .await;
             assert_eq!(rig.leftovers(), Vec::<String>::new(), "{moment}");
@@ -262,7 +247,7 @@ fn a_spec_changed_in_the_middle_is_what_is_built() {
                     let rates = r
                         .sandbox
                         .read(|s| serde_json::to_value(&s.megaport).unwrap().to_string());
-                    ready(r).await && rates.contains(":100")
+                    r.lab_is_ready().await && rates.contains(":100")
                 },
             )
             .await;
@@ -291,7 +276,7 @@ fn orphaned_links_live_on_and_their_interconnect_waits_for_them() {
     simulate(async || {
         let mut rig = Rig::from_snapshot(&LAB);
         rig.start_operator();
-        rig.until("Ready", PATIENCE, ready).await;
+        rig.until("Ready", PATIENCE, Rig::lab_is_ready).await;
         deletes(&rig, PropagationPolicy::Orphan).await;
         rig.pass(Duration::from_hours(1)).await;
         let seen = rig.seen().await;
@@ -340,7 +325,7 @@ fn orphaned_links_live_on_and_their_interconnect_waits_for_them() {
         ] {
             rig.delete(kind, name).await;
         }
-        rig.until("gone", PATIENCE, gone).await;
+        rig.until("gone", PATIENCE, Rig::all_gone).await;
         assert_eq!(rig.leftovers(), Vec::<String>::new());
     });
 }
@@ -366,7 +351,7 @@ fn a_parent_deleted_before_its_children_takes_everything_down() {
             let mut rig = Rig::from_snapshot(&LAB);
             rig.start_operator();
             deletes(&rig, policy.clone()).await;
-            rig.until("gone", PATIENCE, gone).await;
+            rig.until("gone", PATIENCE, Rig::all_gone).await;
             assert_eq!(rig.leftovers(), Vec::<String>::new());
         });
     }
@@ -425,7 +410,7 @@ fn a_vxc_cancelled_in_the_portal_is_ordered_again_once() {
     simulate(async || {
         let mut rig = Rig::from_snapshot(&LAB);
         rig.start_operator();
-        rig.until("Ready", PATIENCE, ready).await;
+        rig.until("Ready", PATIENCE, Rig::lab_is_ready).await;
         let person = person(&rig);
         let products = person.products().await.unwrap();
         let vxc = products
@@ -434,12 +419,12 @@ fn a_vxc_cancelled_in_the_portal_is_ordered_again_once() {
             .find(|v| v.aws.is_some() && !v.status.is_gone())
             .unwrap();
         person.cancel_vxc(&vxc.uid).await.unwrap();
-        rig.until("noticed", PATIENCE, async |r| !ready(r).await)
+        rig.until("noticed", PATIENCE, async |r| !r.lab_is_ready().await)
             .await;
-        rig.until("Ready again", PATIENCE, ready).await;
-        let mut expected = once();
+        rig.until("Ready again", PATIENCE, Rig::lab_is_ready).await;
+        let mut expected = bought_once();
         *expected.get_mut("vxc").unwrap() += 1;
-        assert_eq!(bought(&rig), expected);
+        assert_eq!(rig.bought(), expected);
         let ended = rig
             .products()
             .into_iter()
@@ -447,7 +432,7 @@ fn a_vxc_cancelled_in_the_portal_is_ordered_again_once() {
             .count();
         assert_eq!(ended, 1);
         rig.delete_all().await;
-        rig.until("gone", PATIENCE, gone).await;
+        rig.until("gone", PATIENCE, Rig::all_gone).await;
         let left: Vec<String> = rig
             .leftovers()
             .into_iter()

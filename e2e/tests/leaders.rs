@@ -6,12 +6,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)] // a failed assumption is a failed test; numbers are told
 
 use causeway::leader::{LEASE_NAME, Terms};
-use causeway_e2e::demo::checks::BOUGHT;
+use causeway_e2e::demo::checks;
 use causeway_e2e::harness::apiserver::Verdict;
 use causeway_e2e::harness::elected::{Change, holder};
 use causeway_e2e::harness::{Case, Elected, Rig, simulate};
 use causeway_sandbox::SimTime;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -43,17 +42,8 @@ enum Trouble {
     Late(u64),
 }
 
-async fn ready(rig: &Rig) -> bool {
-    rig.all_say("Ready").await && rig.seen().await.objects.len() == 4
-}
-
 async fn bought_once(rig: &Rig) {
-    let mut bought = BTreeMap::<String, usize>::new();
-    for (kind, _, _) in rig.products() {
-        *bought.entry(kind).or_default() += 1;
-    }
-    let expected = BOUGHT.map(|(kind, n)| (kind.to_owned(), n));
-    assert_eq!(bought, BTreeMap::from(expected), "{:#?}", rig.products());
+    assert_eq!(rig.bought(), checks::bought_once(), "{:#?}", rig.products());
 }
 
 fn seconds(from: SimTime, to: SimTime) -> f64 {
@@ -71,7 +61,7 @@ async fn trouble(
     let count = || -> usize { both.iter().map(|(_, e)| e.line.changes().len()).sum() };
     let begun = count();
     rig.until_each(Duration::from_millis(200), "changes", PATIENCE, async |r| {
-        count() >= begun + changes || r.seen().await.objects.is_empty() || ready(r).await
+        count() >= begun + changes || r.seen().await.objects.is_empty() || r.lab_is_ready().await
     })
     .await;
     let leader = holder(rig).unwrap();
@@ -169,7 +159,8 @@ async fn life(seed: u64) -> u64 {
             silent(&rig, both[who].1, since, rig.now(), &line).await;
         }
         if phase == "creation" {
-            rig.until(&format!("Ready: {line}"), PATIENCE, ready).await;
+            rig.until(&format!("Ready: {line}"), PATIENCE, Rig::lab_is_ready)
+                .await;
             bought_once(&rig).await;
             rig.delete_all().await;
         } else {
@@ -285,7 +276,7 @@ async fn late_order(seed: u64) {
     .await;
     let known = seconds(led, rig.now());
     lost.store(false, Ordering::Relaxed);
-    rig.until("Ready", PATIENCE, ready).await;
+    rig.until("Ready", PATIENCE, Rig::lab_is_ready).await;
     bought_once(&rig).await;
     eprintln!(
         "seed {seed}: the successor knew of its predecessor's order {known:.0} s after it had taken over"
@@ -337,7 +328,7 @@ fn a_hand_over_costs_seconds() {
             })
             .await;
             let led = seconds(ended, rig.now());
-            rig.until("Ready", PATIENCE, ready).await;
+            rig.until("Ready", PATIENCE, Rig::lab_is_ready).await;
             bought_once(&rig).await;
             b.stop().await;
             (drained, led)
@@ -363,7 +354,7 @@ fn a_second_router_with_one_token_is_reported_and_cancelled() {
         let mut rig = Rig::new(&Case::lab());
         rig.start_operator();
         rig.apply_all().await;
-        rig.until("Ready", PATIENCE, ready).await;
+        rig.until("Ready", PATIENCE, Rig::lab_is_ready).await;
         let key = rig.sandbox.read(|s| s.world.megaport.causeway.clone());
         let key = MegaportCredential {
             access_key: key.access_key,
@@ -415,7 +406,7 @@ fn a_second_router_with_one_token_is_reported_and_cancelled() {
             e["reason"] == "DuplicateFound" && note.contains(&first.uid) && note.contains(&second)
         };
         assert!(events.iter().any(named), "no Event named both");
-        rig.until("Ready again", PATIENCE, ready).await;
+        rig.until("Ready again", PATIENCE, Rig::lab_is_ready).await;
         let products = client.products().await.unwrap();
         assert!(
             !products.mcr(&first.uid).unwrap().status.is_gone(),

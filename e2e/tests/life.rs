@@ -5,31 +5,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use causeway_e2e::demo::checks::BOUGHT;
+use causeway_e2e::demo::checks::bought_once;
+use causeway_e2e::lives::Random;
 use causeway_e2e::trial::Trial;
 use serde_json::Value;
-
-/// SplitMix64: enough to choose moments, and the same on every machine.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % limit
-    }
-
-    /// Three different counts of calls below `limit`, ascending, each with milliseconds to wait after it.
-    fn moments(&mut self, limit: u64) -> Vec<(u64, u64)> {
-        let mut chosen = BTreeMap::new();
-        while chosen.len() < 3 {
-            chosen.insert(self.below(limit), self.below(250));
-        }
-        chosen.into_iter().collect()
-    }
-}
 
 /// Kills and restarts the operator at the given moments, counted in mutating calls from `base`.
 async fn kill_at(trial: &mut Trial, what: &str, base: usize, moments: &[(u64, u64)]) {
@@ -76,8 +55,7 @@ async fn the_lab_is_built_once_and_leaves_nothing_whenever_the_operator_is_kille
             "ended before the deletion: {product}"
         );
     }
-    let expected = BOUGHT.map(|(kind, n)| (kind.to_owned(), n));
-    assert_eq!(kinds, BTreeMap::from(expected), "{products:#?}");
+    assert_eq!(kinds, bought_once(), "{products:#?}");
     let live: Vec<Value> = trial.sandbox().get("/live").await.unwrap();
     assert!(live.len() > products.len(), "{live:#?}");
 

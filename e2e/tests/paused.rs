@@ -3,12 +3,11 @@
 //! has no part in any of it.
 #![allow(clippy::print_stderr)] // numbers are what this test is for
 
-use causeway_e2e::demo::checks::BOUGHT;
+use causeway_e2e::demo::checks::bought_once;
 use causeway_e2e::harness::rig::by_operation;
 use causeway_e2e::harness::{Case, Rig, simulate};
 use causeway_sandbox::SimTime;
 use causeway_sandbox::critical::Kind;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Time taken ÷ critical path of the clouds' work.
@@ -122,14 +121,10 @@ fn the_lab_takes_as_long_as_the_clouds() {
         );
         rig.stop_operator().await;
 
-        let mut bought = BTreeMap::<String, usize>::new();
-        for (kind, _, _) in rig.products() {
-            *bought.entry(kind).or_default() += 1;
-        }
+        let bought = rig.bought();
         eprintln!("bought: {bought:?}");
         assert_eq!(rig.leftovers(), Vec::<String>::new());
-        let expected = BOUGHT.map(|(kind, n)| (kind.to_owned(), n));
-        assert_eq!(bought, BTreeMap::from(expected));
+        assert_eq!(bought, bought_once());
         assert!(created <= WORST_RATIO, "the creation took {created:.3}");
         assert!(deleted <= WORST_RATIO, "the deletion took {deleted:.3}");
     });

@@ -16,6 +16,7 @@ mod tables;
 mod unreadable;
 
 use causeway_e2e::harness::{Case, Rig, Snapshot, built, simulate};
+use causeway_e2e::objects::condition as said;
 use serde_json::Value;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -64,19 +65,6 @@ fn shut(rig: &Rig, shutdown: bool) {
 
 async fn interconnect(rig: &Rig) -> Value {
     rig.get("HybridInterconnect", "lab").await.unwrap()
-}
-
-/// Status, reason and message of a condition.
-fn said(object: &Value, kind: &str) -> (String, String, String) {
-    let all = object["status"]["conditions"].as_array();
-    let c = all
-        .into_iter()
-        .flatten()
-        .find(|c| c["type"] == kind)
-        .cloned()
-        .unwrap_or_default();
-    let text = |field: &str| c[field].as_str().unwrap_or_default().to_owned();
-    (text("status"), text("reason"), text("message"))
 }
 
 async fn condition(rig: &Rig, kind: &str) -> (String, String, String) {

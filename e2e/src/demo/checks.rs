@@ -274,6 +274,11 @@ pub const BOUGHT: [(&str, usize); 7] = [
     ("vxc", 2),
 ];
 
+/// The same as a map.
+pub fn bought_once() -> BTreeMap<String, usize> {
+    BTreeMap::from(BOUGHT.map(|(kind, n)| (kind.to_owned(), n)))
+}
+
 /// Everything bought once, and nothing left.
 pub fn of_ledger(ledger: &[Value], live: &[Value], diff: &Value) -> Vec<Fact> {
     let mut kinds = BTreeMap::<&str, usize>::new();

@@ -398,6 +398,16 @@ impl Rig {
         !seen.objects.is_empty() && seen.objects.values().all(|o| o.is(condition))
     }
 
+    /// Whether the lab's interconnect and its three links say Ready.
+    pub async fn lab_is_ready(&self) -> bool {
+        self.all_say("Ready").await && self.seen().await.objects.len() == 4
+    }
+
+    /// Whether no object of the four kinds is left.
+    pub async fn all_gone(&self) -> bool {
+        self.seen().await.objects.is_empty()
+    }
+
     /// Looks each simulated second until `look` says so; answers how long that took.
     ///
     /// # Panics
@@ -474,6 +484,15 @@ impl Rig {
                 )
             })
             .collect()
+    }
+
+    /// How many of each kind the operator ordered, ended ones included.
+    pub fn bought(&self) -> BTreeMap<String, usize> {
+        let mut bought = BTreeMap::new();
+        for (kind, _, _) in self.products() {
+            *bought.entry(kind).or_default() += 1;
+        }
+        bought
     }
 
     /// What is wrong with an account that should be as it was at the start: products bought twice under one name or still

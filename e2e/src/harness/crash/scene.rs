@@ -2,20 +2,17 @@
 //!
 //! May name objects and fields, and act as the people do whose router and gateway a link alone uses.
 
+use super::super::human::Human;
 use super::super::rig::{self, Rig};
 use super::super::sweep;
-use super::super::wire::{self, SandboxTransport};
 use crate::trial::document;
-use causeway::clients::http::Transport;
-use causeway::clients::megaport::{McrOrder, MegaportClient, MegaportCredential, Tags};
-use causeway_aws::{AwsCredentials, AwsSettings, Ec2Api, SdkAws};
-use causeway_model::secret::Secret;
+use causeway::clients::megaport::{McrOrder, Tags};
+use causeway_aws::Ec2Api;
 use causeway_sandbox::describe;
 use causeway_sandbox::world::World;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// What lives and dies.
@@ -179,45 +176,8 @@ fn push(list: &mut Value, item: Value) {
     }
 }
 
-/// A person with the second set of credentials (contract.md §3), who bought what the links use.
-struct Human {
-    megaport: MegaportClient,
-    aws: SdkAws,
-    vpc: String,
-}
-
+/// What the links alone use: a person bought it.
 impl Human {
-    async fn of(rig: &Rig) -> Self {
-        let world = rig.sandbox.read(|s| describe::world(&s.world));
-        let text = |pointer: &str| {
-            let value = world.pointer(pointer).and_then(Value::as_str);
-            value
-                .unwrap_or_else(|| panic!("the world lacks {pointer}"))
-                .to_owned()
-        };
-        let transport: Arc<dyn Transport> = Arc::new(SandboxTransport(rig.sandbox.clone()));
-        let endpoints = wire::endpoints();
-        let key = MegaportCredential {
-            access_key: text("/human/megaport/accessKey"),
-            secret_key: Secret::new(text("/human/megaport/secretKey")),
-        };
-        let aws = SdkAws::new(AwsSettings {
-            region: text("/aws/region"),
-            credentials: AwsCredentials::Static {
-                access_key_id: text("/human/aws/accessKeyID"),
-                secret_access_key: Secret::new(text("/human/aws/secretAccessKey")),
-                session_token: None,
-            },
-            http: wire::aws(transport.clone()),
-            endpoint: endpoints.aws.clone(),
-        });
-        Self {
-            megaport: MegaportClient::new(&key, transport, &endpoints),
-            aws: aws.await.unwrap_or_else(|e| panic!("{e}")),
-            vpc: text("/aws/vpcID"),
-        }
-    }
-
     async fn router(&self) -> String {
         let order = McrOrder {
             name: "a person's router".to_owned(),
@@ -239,7 +199,9 @@ impl Human {
         let made = self.aws.create_vpn_gateway(64900, &tags).await;
         let id = made.unwrap_or_else(|e| panic!("{e}")).id;
         rig.pass(Duration::from_mins(1)).await;
-        let attached = self.aws.attach_vpn_gateway(&id, &self.vpc).await;
+        let vpc = rig.sandbox.read(|s| describe::world(&s.world))["aws"]["vpcID"].clone();
+        let vpc = vpc.as_str().unwrap_or_default().to_owned();
+        let attached = self.aws.attach_vpn_gateway(&id, &vpc).await;
         attached.unwrap_or_else(|e| panic!("{e}"));
         id
     }
