@@ -10,13 +10,13 @@ use causeway::clients::megaport::{McrUpdate, MegaportClient, MegaportCredential}
 use causeway_api::FINALIZER;
 use causeway_e2e::demo::checks::bought_once;
 use causeway_e2e::harness::wire::{SandboxTransport, endpoints};
-use causeway_e2e::harness::{Case, Rig, Snapshot, built, simulate};
+use causeway_e2e::harness::{Case, Rig, ready_lab, simulate};
 use causeway_model::secret::Secret;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, PropagationPolicy};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_hours(6);
@@ -29,12 +29,6 @@ const KINDS: [&str; 4] = [
     "DirectConnectLink",
     "VpnPair",
 ];
-
-static LAB: LazyLock<Snapshot> = LazyLock::new(|| {
-    built(&Case::lab(), async |rig| {
-        rig.until("Ready", PATIENCE, Rig::lab_is_ready).await;
-    })
-});
 
 fn mutating(rig: &Rig, since: u64) -> usize {
     rig.calls_since(since).iter().filter(|c| c.mutating).count()
@@ -155,9 +149,10 @@ fn a_status_that_somebody_wipes_orders_nothing_twice() {
 #[test]
 #[ignore = "compiles, and has not been run yet: run it with --ignored before it joins make test"]
 fn a_status_wiped_during_the_deletion_leaves_nothing() {
+    let lab = ready_lab();
     let cases = everywhere(|moment| {
         simulate(async || {
-            let mut rig = Rig::from_snapshot(&LAB);
+            let mut rig = Rig::from_snapshot(lab);
             rig.start_operator();
             rig.until("Ready", PATIENCE, Rig::lab_is_ready).await;
             let since = rig.last_call();
@@ -273,8 +268,9 @@ async fn deletes(rig: &Rig, policy: PropagationPolicy) {
 #[test]
 #[ignore = "compiles, and has not been run yet: run it with --ignored before it joins make test"]
 fn orphaned_links_live_on_and_their_interconnect_waits_for_them() {
+    let lab = ready_lab();
     simulate(async || {
-        let mut rig = Rig::from_snapshot(&LAB);
+        let mut rig = Rig::from_snapshot(lab);
         rig.start_operator();
         rig.until("Ready", PATIENCE, Rig::lab_is_ready).await;
         deletes(&rig, PropagationPolicy::Orphan).await;
@@ -346,9 +342,10 @@ fn deleting(object: &Value) -> String {
 #[test]
 #[ignore = "compiles, and has not been run yet: run it with --ignored before it joins make test"]
 fn a_parent_deleted_before_its_children_takes_everything_down() {
+    let lab = ready_lab();
     for policy in [PropagationPolicy::Foreground, PropagationPolicy::Background] {
         simulate(async || {
-            let mut rig = Rig::from_snapshot(&LAB);
+            let mut rig = Rig::from_snapshot(lab);
             rig.start_operator();
             deletes(&rig, policy.clone()).await;
             rig.until("gone", PATIENCE, Rig::all_gone).await;
@@ -407,8 +404,9 @@ fn a_router_renamed_in_the_portal_is_not_bought_again() {
 #[test]
 #[ignore = "compiles, and has not been run yet: run it with --ignored before it joins make test"]
 fn a_vxc_cancelled_in_the_portal_is_ordered_again_once() {
+    let lab = ready_lab();
     simulate(async || {
-        let mut rig = Rig::from_snapshot(&LAB);
+        let mut rig = Rig::from_snapshot(lab);
         rig.start_operator();
         rig.until("Ready", PATIENCE, Rig::lab_is_ready).await;
         let person = person(&rig);

@@ -22,4 +22,4 @@ pub mod worlds;
 
 pub use elected::Elected;
 pub use human::Human;
-pub use rig::{Case, Rig, Snapshot, built, simulate};
+pub use rig::{Case, Rig, Snapshot, built, ready_lab, simulate};

@@ -24,7 +24,7 @@ use kube::api::{Api, DeleteParams, ObjectMeta, PostParams};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -116,6 +116,21 @@ impl Camera {
             namespace: self.namespace.clone(),
         }
     }
+}
+
+/// The lab with all its links Ready, built once in a process. To be asked for outside of [`simulate`]: it has a runtime of
+/// its own.
+///
+/// # Panics
+/// When the lab does not become Ready.
+pub fn ready_lab() -> &'static Snapshot {
+    static LAB: OnceLock<Snapshot> = OnceLock::new();
+    LAB.get_or_init(|| {
+        built(&Case::lab(), async |rig| {
+            rig.until("Ready", Duration::from_hours(4), Rig::lab_is_ready)
+                .await;
+        })
+    })
 }
 
 /// A case built by an operator that has ended, once `steady` has returned: what many tests start from.
