@@ -35,9 +35,14 @@ demo: controlplane ## The lab's whole life on this machine: apply, Ready, failov
 demo-down: build ## End what `make demo KEEP=1` left running
 	$(BIN)/playground down --dir .demo
 
+# What failed, once more at the end: the whole output is long.
+FAILURES = printf '\n== What failed ==\n'; awk '/^failures:$$/ {on = 1} /^test result:/ {on = 0} on' $(BIN)/test.log | tail -n 400; \
+  grep -A12 '^error' $(BIN)/test.log | tail -n 40
+
 .PHONY: test
 test: controlplane fmt-check lint deny-if-present ## Every test, generated files and style included; from a fresh machine
-	env -u CAUSEWAY_REGENERATE $(CARGO) test --workspace --locked --no-fail-fast $(TEST) -- --show-output
+	env -u CAUSEWAY_REGENERATE $(CARGO) test --workspace --locked --no-fail-fast $(TEST) -- --show-output 2>&1 \
+	  | tee $(BIN)/test.log || { $(FAILURES); exit 1; }
 
 .PHONY: soak
 soak: ## Pairs of crashes and storms of faults, for hours: CAUSEWAY_SOAK_SCHEDULES=10000, CAUSEWAY_SOAK_MINUTES=120

@@ -11,18 +11,33 @@ pub mod objects;
 pub mod playground;
 pub mod trial;
 
-use tokio::signal::unix::{SignalKind, signal};
+use std::io;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Waits for SIGINT (Ctrl-C), SIGTERM or SIGHUP and answers its name; for programs that must clean up before they end.
-pub async fn interrupt() -> &'static str {
-    let wait = async |kind| match signal(kind) {
+/// SIGINT (Ctrl-C), SIGTERM or SIGHUP and its name, for programs that must clean up before they end. The signals are
+/// caught from the call on, not from the first poll: what is selected beside it may do much before it first waits.
+pub fn interrupt() -> impl Future<Output = &'static str> {
+    let caught = [
+        (SignalKind::interrupt(), "interrupted"),
+        (SignalKind::terminate(), "terminated"),
+        (SignalKind::hangup(), "hung up"),
+    ]
+    .map(|(kind, name)| Box::pin(named(signal(kind), name)));
+    async move {
+        let [interrupted, terminated, hung_up] = caught;
+        tokio::select! {
+            name = interrupted => name,
+            name = terminated => name,
+            name = hung_up => name,
+        }
+    }
+}
+
+async fn named(signals: io::Result<Signal>, name: &'static str) -> &'static str {
+    match signals {
         Ok(mut signals) => drop(signals.recv().await),
         // Without a handler the signal ends us at once, and the guards of our processes clean up.
         Err(_) => std::future::pending().await,
-    };
-    tokio::select! {
-        () = wait(SignalKind::interrupt()) => "interrupted",
-        () = wait(SignalKind::terminate()) => "terminated",
-        () = wait(SignalKind::hangup()) => "hung up",
     }
+    name
 }

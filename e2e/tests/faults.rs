@@ -2,12 +2,11 @@
 //! failing once on every operation that changes something, reads that lag, long-running work that fails or is forgotten,
 //! watch events that are lost, doubled or late, lists of an earlier time at every restart. The end must be as without any
 //! of it: Ready, each product bought once, and afterwards nothing left and nothing of others touched.
-//!
-//! What is ignored here has not come to its end yet in one run: `-- --ignored --nocapture NAME` runs it.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)] // a failed assumption is a failed test
 
 use causeway_e2e::harness::apiserver::{ApiEvent, ApiRequest, Delivery, Verdict};
-use causeway_e2e::harness::{Case, Rig, simulate};
+use causeway_e2e::harness::{Case, Human, Rig, simulate};
+use causeway_e2e::objects::condition;
 use causeway_sandbox::faults::{Effect, Fault, Match};
 use causeway_sandbox::rng::Rng;
 use causeway_sandbox::wire::Provider;
@@ -29,6 +28,8 @@ struct Life {
     operations: Operations,
     /// Faults that struck.
     struck: u64,
+    /// Operations whose fault never struck: the life did not call them as often as the one without faults.
+    missed: Vec<String>,
     seconds: u64,
 }
 
@@ -97,10 +98,16 @@ fn life(case: &Case, faults: &[Fault], prepare: &dyn Fn(&Rig), pause: Option<Dur
         struck += rig
             .sandbox
             .read(|s| s.faults.active.iter().map(|a| a.applied).sum::<u64>());
+        let missed = rig.sandbox.read(|s| {
+            let idle = s.faults.active.iter().filter(|a| a.applied == 0);
+            idle.filter_map(|a| a.fault.matches.operation.clone())
+                .collect()
+        });
         Life {
             bought,
             operations,
             struck,
+            missed,
             seconds: rig.now().secs_since(begun) as u64,
         }
     })
@@ -111,9 +118,11 @@ fn same_end(what: &str, case: &Case, faults: &[Fault]) -> u64 {
     let it = life(case, faults, &|_| (), None);
     assert_eq!(it.bought, REFERENCE.bought, "{what}");
     println!(
-        "{what}: {} faults struck {} operations; {} simulated s instead of {}, everything bought once, nothing left",
+        "{what}: {} faults struck {} operations (not met: {:?}); {} simulated s instead of {}, everything bought once, \
+         nothing left",
         it.struck,
         faults.len(),
+        it.missed,
         it.seconds,
         REFERENCE.seconds
     );
@@ -165,7 +174,6 @@ fn each_call_fails_once_with_500() {
 }
 
 #[test]
-#[ignore = "has not been seen to end yet"]
 fn each_call_fails_once_with_503() {
     once_everywhere("503", Effect::Status, Some(503), None);
 }
@@ -179,39 +187,82 @@ fn each_call_times_out_once() {
 }
 
 #[test]
-#[ignore = "has not been seen to end yet"]
 fn each_request_is_lost_once() {
     once_everywhere("request lost", Effect::LoseRequest, None, None);
 }
 
 #[test]
-#[ignore = "has not been seen to end yet"]
 fn each_answer_is_lost_once() {
     once_everywhere("answer lost", Effect::LoseResponse, None, None);
 }
 
 #[test]
-#[ignore = "has not been seen to end yet"]
 fn each_answer_is_truncated_once() {
     once_everywhere("answer truncated", Effect::Truncate, None, None);
 }
 
 #[test]
-#[ignore = "has not been seen to end yet"]
 fn long_running_work_is_forgotten_once() {
     let faults = everywhere(Effect::LroVanishes, 1, None, None);
     assert!(same_end("result vanished", &Case::lab(), &faults) >= 5);
 }
 
 #[test]
-#[ignore = "has not been seen to end yet"]
 fn long_running_work_fails_once() {
-    let faults = everywhere(Effect::LroFails, 1, None, None);
+    let mut faults = everywhere(Effect::LroFails, 1, None, None);
+    // What Megaport fails to deploy is a person's: see the next test.
+    faults.retain(|f| {
+        !f.matches
+            .operation
+            .as_ref()
+            .is_some_and(|o| o.ends_with("/buy"))
+    });
     assert!(same_end("work failed", &Case::lab(), &faults) >= 5);
 }
 
+/// Ordering it again by itself would be buying twice: the failed router is named, nothing more is ordered, and once a person
+/// has cancelled it the creation goes on with a new one.
 #[test]
-#[ignore = "has not been seen to end yet"]
+fn an_order_that_could_not_be_deployed_waits_for_a_person() {
+    let mut fault = everywhere(Effect::LroFails, 1, None, None);
+    fault.retain(|f| {
+        let operation = f.matches.operation.as_ref();
+        operation.is_some_and(|o| o.ends_with("/buy"))
+    });
+    assert_eq!(fault.len(), 1);
+    simulate(async || {
+        let mut rig = Rig::new(&Case::lab());
+        let human = Human::of(&rig).await;
+        rig.sandbox.add_fault(fault.remove(0));
+        rig.start_operator();
+        rig.apply_all().await;
+        let mut told = String::new();
+        rig.until("the failed order is told of", PATIENCE, async |r| {
+            let lab = r.get("HybridInterconnect", "lab").await.unwrap();
+            let (status, reason, message) = condition(&lab, "Stalled");
+            told = message;
+            status == "True" && reason == "ProvisioningFailed"
+        })
+        .await;
+        let mcrs = human.megaport.products().await.unwrap().mcrs;
+        assert_eq!(mcrs.len(), 1, "{mcrs:?}");
+        assert!(told.contains("cancel it and order again"), "{told}");
+        rig.pass(Duration::from_hours(1)).await;
+        assert_eq!(human.megaport.products().await.unwrap().mcrs.len(), 1);
+        human.megaport.cancel_mcr(&mcrs[0].uid).await.unwrap();
+        rig.until("Ready", PATIENCE, Rig::lab_is_ready).await;
+        assert_eq!(rig.bought().get("mcr"), Some(&2), "{:?}", rig.bought());
+        rig.delete("HybridInterconnect", "lab").await;
+        rig.until("gone", PATIENCE, Rig::all_gone).await;
+        let left = rig.leftovers();
+        assert!(
+            left.len() == 1 && left[0].starts_with("bought 2 times: mcr"),
+            "{left:#?}"
+        );
+    });
+}
+
+#[test]
 fn reads_lag_behind_writes() {
     // Twice the sandbox's own bounds; then half of what the operator allows for, the most that the sandbox takes.
     let most = [
@@ -261,7 +312,6 @@ fn mishap(all: &Mishaps, _: &ApiEvent) -> Delivery {
 }
 
 #[test]
-#[ignore = "has not been seen to end yet"]
 fn watch_events_are_lost_doubled_and_late() {
     for seed in SEED..SEED + 3 {
         let all: Mishaps = Arc::new(Mutex::new((Rng::new(seed), BTreeMap::new())));
@@ -285,7 +335,6 @@ fn watch_events_are_lost_doubled_and_late() {
 }
 
 #[test]
-#[ignore = "has not been seen to end yet"]
 fn lists_are_of_an_earlier_time_at_every_restart() {
     for seed in SEED..SEED + 3 {
         let stale = Arc::new(Mutex::new((Rng::new(seed), 0u64)));

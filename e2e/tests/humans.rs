@@ -90,7 +90,6 @@ async fn each(rig: &Rig, change: impl AsyncFn(&str, &str)) {
 }
 
 #[test]
-#[ignore = "compiles, and has not been run yet: run it with --ignored before it joins make test"]
 fn finalizers_that_somebody_removes_come_back() {
     let cases = everywhere(|moment| {
         simulate(async || {
@@ -125,7 +124,6 @@ fn finalizers_that_somebody_removes_come_back() {
 }
 
 #[test]
-#[ignore = "compiles, and has not been run yet: run it with --ignored before it joins make test"]
 fn a_status_that_somebody_wipes_orders_nothing_twice() {
     let cases = everywhere(|moment| {
         simulate(async || {
@@ -147,7 +145,6 @@ fn a_status_that_somebody_wipes_orders_nothing_twice() {
 }
 
 #[test]
-#[ignore = "compiles, and has not been run yet: run it with --ignored before it joins make test"]
 fn a_status_wiped_during_the_deletion_leaves_nothing() {
     let lab = ready_lab();
     let cases = everywhere(|moment| {
@@ -182,7 +179,6 @@ fn a_status_wiped_during_the_deletion_leaves_nothing() {
 }
 
 #[test]
-#[ignore = "compiles, and has not been run yet: run it with --ignored before it joins make test"]
 fn a_deletion_in_the_middle_of_the_creation_leaves_nothing() {
     let cases = everywhere(|moment| {
         simulate(async || {
@@ -201,7 +197,6 @@ fn a_deletion_in_the_middle_of_the_creation_leaves_nothing() {
 }
 
 #[test]
-#[ignore = "compiles, and has not been run yet: run it with --ignored before it joins make test"]
 fn a_namespace_deleted_in_the_middle_leaves_nothing() {
     let cases = everywhere(|moment| {
         simulate(async || {
@@ -224,7 +219,6 @@ fn a_namespace_deleted_in_the_middle_leaves_nothing() {
 }
 
 #[test]
-#[ignore = "compiles, and has not been run yet: run it with --ignored before it joins make test"]
 fn a_spec_changed_in_the_middle_is_what_is_built() {
     let cases = everywhere(|moment| {
         simulate(async || {
@@ -266,7 +260,6 @@ async fn deletes(rig: &Rig, policy: PropagationPolicy) {
 /// `--cascade=orphan`: the links are nobody's any more and live on, with all that carries them. The interconnect waits for
 /// them and says for whom; when they are deleted, everything goes.
 #[test]
-#[ignore = "compiles, and has not been run yet: run it with --ignored before it joins make test"]
 fn orphaned_links_live_on_and_their_interconnect_waits_for_them() {
     let lab = ready_lab();
     simulate(async || {
@@ -340,7 +333,6 @@ fn deleting(object: &Value) -> String {
 
 /// Parent first, in the foreground or in the background: the same end.
 #[test]
-#[ignore = "compiles, and has not been run yet: run it with --ignored before it joins make test"]
 fn a_parent_deleted_before_its_children_takes_everything_down() {
     let lab = ready_lab();
     for policy in [PropagationPolicy::Foreground, PropagationPolicy::Background] {
@@ -367,7 +359,6 @@ fn person(rig: &Rig) -> MegaportClient {
 
 /// The token is gone from the name, and what status recorded is what remains to know it by.
 #[test]
-#[ignore = "compiles, and has not been run yet: run it with --ignored before it joins make test"]
 fn a_router_renamed_in_the_portal_is_not_bought_again() {
     let cases = everywhere(|moment| {
         simulate(async || {
@@ -402,7 +393,6 @@ fn a_router_renamed_in_the_portal_is_not_bought_again() {
 
 /// What somebody cancels is ordered again, once: the first one has ended by then.
 #[test]
-#[ignore = "compiles, and has not been run yet: run it with --ignored before it joins make test"]
 fn a_vxc_cancelled_in_the_portal_is_ordered_again_once() {
     let lab = ready_lab();
     simulate(async || {

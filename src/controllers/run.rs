@@ -52,6 +52,11 @@ struct Shared {
 /// How soon a rotated Secret is picked up, unscaled.
 const SECRET_TTL: Duration = Duration::from_secs(10);
 
+/// How often the objects are listed again although their watch goes on, not scaled (the API server's time is real). A watch
+/// tells each change once: an event that got lost on the way would be missed until the object changes again, and an object
+/// that was just made has nobody who would change it.
+const LISTED_ANEW: Duration = Duration::from_mins(10);
+
 /// Runs the controllers until `stop` turns true.
 ///
 /// # Errors
@@ -232,8 +237,13 @@ async fn control<K>(
         None => Api::all(ctx.client.clone()),
     };
     let neighbours = ctx.clone();
-    let objects = watcher(api, watcher::Config::default())
-        .default_backoff()
+    let anew = move || {
+        watcher(api.clone(), watcher::Config::default())
+            .default_backoff()
+            .take_until(tokio::time::sleep(LISTED_ANEW))
+    };
+    let objects = futures::stream::repeat_with(anew)
+        .flatten()
         .filter_map(|event| async move {
             match event {
                 Ok(e) => decoded(e).map(Ok),

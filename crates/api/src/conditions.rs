@@ -217,6 +217,9 @@ reasons! {
         "Only one port of the circuit is connected. This is a choice, not a failure.",
         "Add the other port, best from another router, if the service level agreement of Microsoft is wanted.");
     InSync("InSync", [InSync], "The cloud objects are what the spec says.", "Nothing.");
+    DuplicateFound("DuplicateFound", [InSync],
+        "A second product carries the mark of one of this object's: the message names both and says which one is kept.",
+        "Nothing when the message says that it is cancelled; otherwise cancel the one that is not needed.");
     Drifted("Drifted", [InSync],
         "Somebody changed an owned object, and driftPolicy or managementPolicy forbids to set it back.",
         "Change it back, change the spec, or set driftPolicy to Repair.");

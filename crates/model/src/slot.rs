@@ -247,7 +247,8 @@ impl Slot {
         if let Some(session) = self.desired.session() {
             applied.insert("shutdown".to_owned(), session.shutdown.to_string());
         }
-        for key in self.tags.keys() {
+        // Our own marks are never given up while the object is ours.
+        for key in self.tags.keys().filter(|k| !k.starts_with(MARK)) {
             applied.insert(format!("{APPLIED_TAG}{key}"), String::new());
         }
         applied
@@ -262,6 +263,9 @@ impl Slot {
             .collect()
     }
 }
+
+/// Beginning of the keys of ownership marks (design §2.1).
+pub const MARK: &str = "causeway-";
 
 /// Beginning of the names under which written tags are recorded.
 const APPLIED_TAG: &str = "tag:";

@@ -13,6 +13,7 @@ pub mod apiserver;
 pub mod crash;
 pub mod elected;
 pub mod human;
+mod pace;
 pub mod rig;
 pub mod sweep;
 pub mod truth;

@@ -91,6 +91,7 @@ impl Transport for SandboxTransport {
         &self,
         req: http::Request<Bytes>,
     ) -> Result<http::Response<Bytes>, TransportError> {
+        super::pace::count(|| format!("{} {}", req.method(), req.uri()));
         let (listener, req) = request(req).map_err(|name| {
             TransportError::new(
                 TransportErrorKind::Connect,

@@ -271,6 +271,7 @@ async fn retag(x: &Executor<'_>, aws: &AwsEnv, slot: &Slot, id: &str) -> Result<
     let arn = match slot.class {
         Class::DirectConnectGateway => Some(dx_gateway_arn(&aws.account_id, id)),
         Class::Vif => Some(vif_arn(&aws.region, &aws.account_id, id)),
+        Class::HostedConnection => Some(connection_arn(&aws.region, &aws.account_id, id)),
         _ => None,
     };
     let ids = [id.to_owned()];

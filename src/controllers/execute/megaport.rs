@@ -64,7 +64,7 @@ pub(super) async fn run(
         Action::Release { .. } => {
             let uid = x.id(slot)?;
             let mut tags = client.tags(&uid).await?.unwrap_or_default();
-            tags.retain(|k, _| !k.starts_with("causeway-"));
+            tags.retain(|k, _| !k.starts_with(causeway_model::slot::MARK));
             client.put_tags(&uid, &tags).await?;
             // The token goes last: until then this product is still found as ours, and released again.
             rename(megaport, slot, &uid, |name| without_token(name).to_owned()).await?;

@@ -3,6 +3,7 @@
 use crate::clients::azure::ResourceId;
 use crate::controllers::context::Context;
 use crate::controllers::env::{AwsEnv, AzureEnv, Env, MegaportEnv};
+use crate::controllers::marks::Marks;
 use crate::controllers::secrets::SecretValues;
 use crate::inventory::{AccountError, Waker};
 use causeway_api::OWNER_ID_ANNOTATION;
@@ -15,7 +16,7 @@ use causeway_api::status::{CommonStatus, SlotPhase};
 use causeway_model::desired::SecretHandle;
 use causeway_model::provider::Provider;
 use causeway_model::report::Rejection;
-use causeway_model::slot::{Adoption, Graph, Recognition};
+use causeway_model::slot::{Adoption, Birth, Graph, Recognition, Slot};
 use causeway_model::spec::BgpOptions;
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
@@ -136,6 +137,15 @@ pub(super) fn tag(graph: &mut Graph, azure: Option<&AzureEnv>, aws: Option<&AwsE
         if let Some(tags) = tags.filter(|_| slot.recognition != Recognition::Record) {
             slot.tags.clone_from(tags);
         }
+    }
+}
+
+/// What a partner made is tagged after its confirmation, by a second call that may get lost with the process or with the
+/// answer to the first one: so its marks, and the user's tags with them, are compared like every other field.
+pub(super) fn mark_confirmed(graph: &mut Graph, marks: &Marks, user: &BTreeMap<String, String>) {
+    let emerged = |s: &&mut Slot| s.wanted && !s.imported && s.birth != Birth::Created;
+    for slot in graph.slots.values_mut().filter(emerged) {
+        slot.tags = marks.tags(&slot.id, user);
     }
 }
 

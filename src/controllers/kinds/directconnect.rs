@@ -361,6 +361,9 @@ async fn prepare(
         .collect();
     let mut graph = graph::directconnect::graph(&model, &recorded);
     common::tag(&mut graph, None, Some(&aws));
+    if !crate::controllers::status::policy(object.policy()).observe_only {
+        common::mark_confirmed(&mut graph, &env.marks, &aws.tags);
+    }
     let vxc = settings.adopt_id.as_deref();
     let own = spec.gateway.as_ref().and_then(|g| g.adopt_id.as_deref());
     common::take_over(&mut graph, "vxc-aws", "spec.adoptID", vxc);

@@ -558,6 +558,7 @@ fn connection(env: &Env, aws: &AwsEnv, record: Option<&Record>, others: Others<'
         }
     };
     let mut p = blank(&found.id, state, found.state.as_str());
+    p.tags = Some(found.tags.clone());
     p.ownership = inherited(others, "vxc-aws");
     (Seen::Present(Box::new(p)), part.read_at)
 }
@@ -619,6 +620,7 @@ fn vif(env: &Env, aws: &AwsEnv, slot: &Slot, record: Option<&Record>, others: Ot
 
 fn vif_present(v: &Vif, state: State) -> Present {
     let mut p = blank(&v.id, state, v.state.as_str());
+    p.tags = Some(v.tags.clone());
     for (name, value) in [
         ("mtu", v.mtu.map(|m| m.to_string())),
         ("amazonAddress", v.amazon_address.clone()),

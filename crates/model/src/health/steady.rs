@@ -12,6 +12,10 @@ use std::time::Duration;
 
 /// Samples that a recovery, lost telemetry or a mere doubt needs.
 pub const SAMPLES: u8 = 3;
+/// Samples that Split needs: with polls of 15 s, a minute after it was first seen. A dead far end is known as dead only once
+/// dead peer detection (45 s at Azure's gateway, azure.md §4.2) or the hold timer (30 s at AWS's tunnels) has run out and was read,
+/// and until then tables show the one half of a failover that has happened beside the half that never will.
+pub const SPLIT_SAMPLES: u8 = 5;
 /// Failovers that are kept.
 pub const FAILOVERS: usize = 10;
 /// A state between two paths (None, Split) that lasts no longer belongs to the failover that it is part of.
@@ -256,10 +260,10 @@ impl Memory {
         self.lost = 0;
         self.lost_at = None;
         // The two directions are read at different times, and in between a failover looks like two paths at once: Split is
-        // what is still so after three samples.
+        // what is still so when every death would be known.
         if next == Active::Split && self.active.is_some_and(|a| a != Active::Split) {
             let since = *self.split_at.get_or_insert(clock.now);
-            if clock.since(since) * 5 < clock.poll * 4 * u32::from(SAMPLES - 1) {
+            if clock.since(since) * 5 < clock.poll * 4 * u32::from(SPLIT_SAMPLES - 1) {
                 return self.active;
             }
         }

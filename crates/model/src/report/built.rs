@@ -2,7 +2,7 @@
 
 use super::{Condition, LinkState, Scope, Truth, blockers, joined};
 use crate::desired::Drift;
-use crate::plan::{Blocker, Phase, Why};
+use crate::plan::{Action, Blocker, Phase, Why};
 use crate::slot::SlotId;
 use std::collections::BTreeMap;
 
@@ -93,8 +93,13 @@ pub(super) fn provisioned(scope: &Scope<'_>, is_accepted: bool) -> Condition {
             message,
         };
     }
-    // Drift that is only reported or being set back does not unbuild what is built.
-    let hard = |b: &&Blocker| !matches!(b.why, Why::ReportOnly);
+    // Neither drift that is only reported or being set back nor a product too many unbuilds what is built.
+    let hard = |b: &&Blocker| !matches!(b.why, Why::ReportOnly | Why::Duplicate);
+    let actions: Vec<&Action> = plan
+        .actions
+        .iter()
+        .filter(|a| !matches!(a, Action::CancelTwin { .. }))
+        .collect();
     let found: Vec<&Blocker> = plan.blockers.iter().filter(hard).collect();
     let waiting_links: Vec<&LinkState> = scope.links.iter().filter(|l| !l.provisioned).collect();
     let unreadable = found.iter().any(|b| b.why == Why::Unreadable);
@@ -104,7 +109,7 @@ pub(super) fn provisioned(scope: &Scope<'_>, is_accepted: bool) -> Condition {
             Phase::Ready | Phase::Unknown | Phase::Gone | Phase::Updating
         )
     });
-    if found.is_empty() && plan.actions.is_empty() && waiting_links.is_empty() {
+    if found.is_empty() && actions.is_empty() && waiting_links.is_empty() {
         let message = "every cloud object exists and matches the spec".to_owned();
         return Condition {
             kind,
@@ -129,14 +134,14 @@ pub(super) fn provisioned(scope: &Scope<'_>, is_accepted: bool) -> Condition {
     {
         ("WaitingForRedundancy", Truth::False)
     } else if (unreadable || found.is_empty())
-        && plan.actions.is_empty()
+        && actions.is_empty()
         && all_there
         && waiting_links.iter().all(|l| l.unreadable)
     {
         ("StaleTelemetry", Truth::Unknown)
     } else if plan.phases.values().any(|p| matches!(p, Phase::Updating)) {
         ("Updating", Truth::False)
-    } else if plan.actions.is_empty()
+    } else if actions.is_empty()
         && !found.is_empty()
         && found.iter().all(|b| matches!(b.why, Why::Locked { .. }))
     {
@@ -157,8 +162,7 @@ pub(super) fn provisioned(scope: &Scope<'_>, is_accepted: bool) -> Condition {
         .map(|l| format!("{}: {}", l.describe, l.message))
         .collect();
     messages.extend(of_links.iter().map(String::as_str));
-    let being_made: Vec<String> = plan
-        .actions
+    let being_made: Vec<String> = actions
         .iter()
         .map(|a| format!("{} {}", a.verb().to_lowercase(), a.slot()))
         .collect();
@@ -188,6 +192,15 @@ pub(super) fn in_sync(scope: &Scope<'_>, is_accepted: bool) -> Condition {
             message: "nothing to compare yet".to_owned(),
         };
     };
+    // What costs money for nothing comes first: only a person may be able to end it.
+    if let Some(b) = plan.blockers.iter().find(|b| b.why == Why::Duplicate) {
+        return Condition {
+            kind,
+            truth: Truth::False,
+            reason: "DuplicateFound",
+            message: b.message.clone(),
+        };
+    }
     if plan.drift.is_empty() {
         if let Some(l) = scope.links.iter().find(|l| !l.in_sync) {
             return Condition {

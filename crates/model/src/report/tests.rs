@@ -188,6 +188,19 @@ fn what_only_a_person_can_mend_is_stalled_and_the_rest_is_reconciling() {
 }
 
 #[test]
+fn a_product_too_many_is_told_and_unbuilds_nothing() {
+    let mut p = blocked(Why::Duplicate, "router exists twice");
+    p.actions.push(Action::CancelTwin {
+        slot: "router-a".into(),
+        id: "second".to_owned(),
+    });
+    let all = report(&scope(Some(&p), None, &healthy()));
+    assert_eq!(get(&all, "InSync"), (Truth::False, "DuplicateFound"));
+    assert_eq!(get(&all, "Provisioned").0, Truth::True);
+    assert!(!shown(&all, "Stalled"));
+}
+
+#[test]
 fn unreadable_is_unknown_and_not_false() {
     let p = blocked(Why::Unreadable, "circuit could not be read: time-out");
     let all = report(&scope(Some(&p), None, &healthy()));

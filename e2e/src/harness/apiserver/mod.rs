@@ -313,6 +313,7 @@ async fn serve(
     request: Request<kube::client::Body>,
 ) -> Result<Response<Body>, BoxError> {
     let (parts, body) = request.into_parts();
+    crate::harness::pace::count(|| format!("{} {}", parts.method, parts.uri));
     let call = Call::new(&parts, body.collect_bytes().await?.to_vec());
     let [resource, subresource, namespace, name] = call.target();
     let mut entry = ApiRequest {

@@ -95,11 +95,11 @@ fn a_moment_of_a_failover_is_not_split_and_what_stays_is() {
     );
     let mut memory = Memory::default();
     judge(&lab(), &mut memory, &at(0));
-    let seen: Vec<Option<Active>> = (1..=3)
+    let seen: Vec<Option<Active>> = (1..=5)
         .map(|i| judge(&half_way(), &mut memory, &at(15 * i)).active)
         .collect();
     let er = Some(Active::ExpressRoute);
-    assert_eq!(seen, [er, er, Some(Active::Split)]);
+    assert_eq!(seen, [er, er, er, er, Some(Active::Split)]);
 }
 
 #[test]

@@ -1,0 +1,202 @@
+//! Orders that may have arrived, products too many, and products that a provider does not take down.
+
+use super::*;
+
+#[test]
+fn an_ambiguous_order_is_waited_for_before_it_is_repeated_or_given_up() {
+    let mut w = World::new(
+        crate::graph::interconnect::graph(&lab::interconnect(Vec::new()), &[]),
+        0,
+    );
+    w.records.insert(
+        "router-a".into(),
+        Record {
+            id: None,
+            intent: Some(World::at(w.now - 60)),
+            seen: false,
+            applied: BTreeMap::new(),
+        },
+    );
+    let orders = |w: &World, mode| {
+        w.plan(mode, &lab::policy())
+            .actions
+            .iter()
+            .any(|a| a.slot().as_str() == "router-a")
+    };
+    assert!(
+        !orders(&w, Mode::Converge),
+        "Megaport's reads may lag five minutes"
+    );
+    assert!(
+        !w.plan(Mode::TearDown, &lab::policy()).done,
+        "it may still show itself"
+    );
+    w.now += 300;
+    assert!(orders(&w, Mode::Converge), "now it surely was not made");
+    let p = w.plan(Mode::TearDown, &lab::policy());
+    assert!(p.forget.contains(&"router-a".into()));
+}
+
+/// A leader that took over without a hand-over buys nothing until what its predecessor may have sent has become visible:
+/// with a record of the order or without one, and what is free is made at once.
+#[test]
+fn a_successor_buys_nothing_until_its_predecessors_orders_are_visible() {
+    let mut w = World::new(
+        crate::graph::interconnect::graph(&lab::interconnect(Vec::new()), &[]),
+        0,
+    );
+    let until = w.now + 30;
+    let plan_at = |w: &World, mode, read_at: i64| {
+        let mut observed = w.observed();
+        observed.predecessor_until = Some(World::at(until));
+        for at in observed.read_at.values_mut() {
+            *at = World::at(read_at);
+        }
+        plan(Input {
+            graph: &w.graph,
+            observed: &observed,
+            policy: &lab::policy(),
+            mode,
+            timing: &Timing::scaled(1.0),
+            now: World::at(w.now),
+            other_path_proven: None,
+            consent: true,
+        })
+    };
+    let acts = |p: &Plan, slot: &str| p.actions.iter().any(|a| a.slot().as_str() == slot);
+    let now = plan_at(&w, Mode::Converge, w.now);
+    assert!(
+        acts(&now, "vgw"),
+        "a virtual private gateway costs nothing: {now:#?}"
+    );
+    assert!(
+        !acts(&now, "router-a") && !acts(&now, "er-gateway"),
+        "{now:#?}"
+    );
+    let said = now.blockers.iter().any(|b| {
+        b.why == Why::ReadLag
+            && b.message
+                .contains("another operator led until a moment ago")
+    });
+    assert!(said, "{:#?}", now.blockers);
+    // Azure's reads lag a minute, Megaport's five.
+    w.now = until + 61;
+    let minute = plan_at(&w, Mode::Converge, w.now);
+    assert!(acts(&minute, "er-gateway") && !acts(&minute, "router-a"));
+    w.now = until + 301;
+    let old = plan_at(&w, Mode::Converge, until + 299);
+    assert!(!acts(&old, "router-a"), "what was read before says nothing");
+    assert!(acts(&plan_at(&w, Mode::Converge, w.now), "router-a"));
+    // A deletion does not forget an order that the predecessor may still have made.
+    w.now = until + 200;
+    w.records.insert(
+        "router-a".into(),
+        Record {
+            id: None,
+            intent: Some(World::at(until - 200)),
+            seen: false,
+            applied: BTreeMap::new(),
+        },
+    );
+    assert!(!plan_at(&w, Mode::TearDown, w.now).done);
+    w.now = until + 301;
+    let p = plan_at(&w, Mode::TearDown, w.now);
+    assert!(p.forget.contains(&"router-a".into()), "{p:#?}");
+}
+
+/// A second product with one token: both are named, and only what is surely the later one and unused is cancelled.
+#[test]
+fn a_second_product_with_one_token_is_named_and_cancelled_when_surely_unused() {
+    let mut w = World::new(
+        crate::graph::interconnect::graph(&lab::interconnect(Vec::new()), &[]),
+        0,
+    );
+    w.run(Mode::Converge);
+    for (later, unused, cancelled) in [
+        (true, true, true),
+        (true, false, false),
+        (false, true, false),
+    ] {
+        let mut observed = w.observed();
+        // Long after the last write: reads show everything.
+        observed.memos.clear();
+        let twin = Twin {
+            id: "second".to_owned(),
+            later,
+            unused,
+        };
+        observed.twins.insert("router-a".into(), vec![twin]);
+        let p = plan(Input {
+            graph: &w.graph,
+            observed: &observed,
+            policy: &lab::policy(),
+            mode: Mode::Converge,
+            timing: &Timing::scaled(1.0),
+            now: World::at(w.now),
+            other_path_proven: None,
+            consent: true,
+        });
+        let told = p.blockers.iter().find(|b| b.why == Why::Duplicate).unwrap();
+        assert!(
+            told.message.contains("id-router-a") && told.message.contains("second"),
+            "{told:?}"
+        );
+        let acts = p.actions
+            == [Action::CancelTwin {
+                slot: "router-a".into(),
+                id: "second".to_owned(),
+            }];
+        assert_eq!(acts, cancelled, "{later} {unused}: {:?}", p.actions);
+        assert_eq!(p.actions.is_empty(), !cancelled);
+    }
+}
+
+/// `CANCELLED` may be the minute before the end, or an end that failed (megaport.md §13.3): then it is cancelled again.
+#[test]
+fn a_product_that_stays_cancelled_is_cancelled_again() {
+    let graphs = lab::graphs().into_iter();
+    let mut graphs = graphs.filter(|(_, g)| g.slots.contains_key("router-a"));
+    let mut w = World::new(graphs.next().unwrap().1, 0);
+    w.run(Mode::Converge);
+    let mut observed = w.observed();
+    let Some(Seen::Present(router)) = observed.seen.get_mut(&SlotId::new("router-a")) else {
+        panic!("no router: {:?}", observed.seen.keys());
+    };
+    router.state = State::Deleting;
+    router.provider_state = "CANCELLED".to_owned();
+    for slot in w.graph.slots.keys().filter(|s| s.as_str() != "router-a") {
+        observed.seen.insert(slot.clone(), Seen::Absent);
+    }
+    observed.memos.clear();
+    let again = [Action::Delete {
+        slot: "router-a".into(),
+    }];
+    for (seconds_ago, acts) in [
+        (None, true),
+        (Some(60), false),
+        (Some(299), false),
+        (Some(301), true),
+    ] {
+        if let Some(ago) = seconds_ago {
+            observed.memos.entry("router-a".into()).or_default().acted =
+                Some(World::at(w.now - ago));
+        }
+        let p = plan(Input {
+            graph: &w.graph,
+            observed: &observed,
+            policy: &lab::policy(),
+            mode: Mode::TearDown,
+            timing: &Timing::scaled(1.0),
+            now: World::at(w.now),
+            other_path_proven: None,
+            consent: true,
+        });
+        assert_eq!(
+            p.actions == again,
+            acts,
+            "{seconds_ago:?}: {:?} {:?}",
+            p.actions,
+            p.blockers
+        );
+    }
+}
