@@ -82,6 +82,15 @@ pub struct Present {
     pub holds_deletion: Option<String>,
 }
 
+impl Present {
+    /// Its deletion was taken and has ended nothing: what Megaport calls `CANCELLED` is taken out of the network within the
+    /// call that cancels it when all goes well, and otherwise stays, and is billed (megaport.md §13.3). True also in the
+    /// moment before the end, so it counts only when reads show everything.
+    pub fn deletion_failed(&self) -> bool {
+        self.state == State::Deleting && self.provider_state == "CANCELLED"
+    }
+}
+
 /// A second object that carries exactly the mark of a slot which has one already.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Twin {

@@ -96,6 +96,10 @@ pub(super) fn settle_locks(
         let stale = acted.is_some_and(|a| observed.read_at.get(&slot.id).is_none_or(|r| *r <= a));
         match observed.seen.get(&slot.id) {
             Some(Seen::Present(p)) => match p.state {
+                // Nobody is at work on it, and it is to be cancelled again.
+                State::Deleting if p.deletion_failed() && !in_lag && !stale => {
+                    ctx.locks.release(&holder);
+                }
                 State::Settling { .. } | State::Deleting => {
                     ctx.locks.observe_settling(&holder, &slot.locks);
                 }

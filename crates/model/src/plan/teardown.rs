@@ -3,12 +3,7 @@
 use super::{Action, Mode, Phase, Walk, Why, phase_of, unconfirmed};
 use crate::desired::Desired;
 use crate::observe::{Present, Seen, State};
-use crate::provider::Provider;
 use crate::slot::{Birth, Class, Slot, SlotId};
-
-/// What Megaport calls a product whose end it could not carry out, or not yet: it is taken out of the network within the call
-/// that cancels it when all goes well (megaport.md §13.3).
-const CANCELLED: &str = "CANCELLED";
 
 impl Walk<'_> {
     pub(super) fn tear_down(&mut self, slot: &Slot) {
@@ -95,13 +90,13 @@ impl Walk<'_> {
         }
         if matches!(p.state, State::Deleting) {
             self.look_within(self.input.timing.settling);
-            let stuck = slot.provider == Provider::Megaport && p.provider_state == CANCELLED;
-            if !stuck || self.reads_may_lag(slot) {
+            if !p.deletion_failed() || self.reads_may_lag(slot) {
                 let message = format!("{name} is {}", p.provider_state);
                 return self.block(slot, Why::Settling, message);
             }
             let message = format!(
-                "{name} is still {CANCELLED}: Megaport has not taken it out of its network and goes on billing it; it is cancelled again, and if that does not end it, ask Megaport"
+                "{name} is still {}: {} has not taken it out of its network and goes on billing it; it is cancelled again, and if that does not end it, ask {1}",
+                p.provider_state, slot.provider
             );
             self.block(slot, Why::Settling, message);
         }
