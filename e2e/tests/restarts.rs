@@ -1,6 +1,6 @@
 //! The lab's life while sandbox and API server are ended, in an orderly way or as by a crash, and started again, and while
 //! the leading one of two operators stands still (SIGSTOP), at random moments (`causeway_e2e::lives`: seeds and rounds). A
-//! test file of its own: its control plane is nobody else's. One test at a time (`--test-threads 1`): they share it.
+//! test file of its own: its control plane is nobody else's. The tests take turns: they share it.
 #![allow(clippy::unwrap_used)] // a failed assumption is a failed test
 
 use std::time::{Duration, Instant};
@@ -9,6 +9,10 @@ use causeway_e2e::lives::lives;
 use causeway_e2e::trial::Trial;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{Api, ListParams};
+use tokio::sync::Mutex;
+
+/// Whose turn it is.
+static TURN: Mutex<()> = Mutex::const_new(());
 
 /// Our own connections broke, too: waits until one after another holds.
 async fn settle(trial: &Trial) {
@@ -26,8 +30,8 @@ async fn settle(trial: &Trial) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "compiles, and has not been run yet: run it with --ignored before it joins make test"]
 async fn api_server_and_clouds_are_started_again_in_the_middle() {
+    let _turn = TURN.lock().await;
     let strike = async |trial: &mut Trial, number: usize, milliseconds: u64| {
         tokio::time::sleep(Duration::from_millis(milliseconds)).await;
         let crash = milliseconds.is_multiple_of(2);
@@ -56,8 +60,8 @@ async fn leader(trial: &Trial) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "compiles, and has not been run yet: run it with --ignored before it joins make test"]
 async fn two_operators_and_the_one_that_leads_stands_still() {
+    let _turn = TURN.lock().await;
     let begin = async |trial: &mut Trial| {
         trial.rig.start_second_operator().unwrap();
     };

@@ -127,6 +127,26 @@ pub fn json_defect(e: &serde_json::Error) -> String {
     }
 }
 
+/// How much of an answer that is no table is kept.
+const QUOTED: usize = 160;
+
+/// The same for an answer with a table, in which no secret can be: what came instead is kept as text.
+pub fn table_defect(e: &serde_json::Error, body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let text = text.replace(|c: char| c.is_control(), " ");
+    let clean = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if clean.is_empty() {
+        return json_defect(e);
+    }
+    let begin: String = clean.chars().take(QUOTED).collect();
+    let rest = if clean.chars().count() > QUOTED {
+        "…"
+    } else {
+        ""
+    };
+    format!("{}; it begins with: {begin}{rest}", json_defect(e))
+}
+
 /// `Retry-After` in seconds, or as an HTTP date (megaport.md §1.4); dates count from the answer's own `Date`, so that no
 /// clock of ours is involved.
 pub fn retry_after(headers: &http::HeaderMap) -> Option<std::time::Duration> {
@@ -156,6 +176,21 @@ mod tests {
         list: Vec<u32>,
         #[serde(default, deserialize_with = "loose_u32")]
         n: Option<u32>,
+    }
+
+    #[test]
+    fn what_came_instead_of_a_table_is_quoted() {
+        let said = |body: &[u8]| {
+            let e = serde_json::from_slice::<Value>(body).unwrap_err();
+            table_defect(&e, body)
+        };
+        assert_eq!(
+            said(b"<html>\n\x07 bad gateway"),
+            "it is not JSON (line 1, column 1); it begins with: <html> bad gateway"
+        );
+        assert_eq!(said(b""), "it ends too early (line 1, column 0)");
+        let long = said(&[b'x'; 500]);
+        assert!(long.ends_with('…') && long.len() < 260, "{long}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::classify::{classify, classify_operation};
 use super::diagnostics::Long;
 use super::id::ResourceId;
 use crate::clients::http::{Endpoints, Transport, TransportErrorKind};
-use crate::clients::wire::{self, json_defect};
+use crate::clients::wire::{self, json_defect, table_defect};
 use azure_core::credentials::TokenCredential;
 use bytes::Bytes;
 use causeway_model::intent::{CloudError, Intent, Provider, Sent};
@@ -467,8 +467,8 @@ fn long<T: DeserializeOwned + Default>(
         }
         204 => Ok(Long::Done(T::default())),
         _ => {
-            let body: Value = serde_json::from_slice(res.body())
-                .map_err(|e| unreadable(operation, id, &json_defect(&e), Sent::No))?;
+            let quoted = |e| unreadable(operation, id, &table_defect(&e, res.body()), Sent::No);
+            let body: Value = serde_json::from_slice(res.body()).map_err(quoted)?;
             // Some diagnostics end in an error inside a 200, like every operation.
             if body.get("status").and_then(Value::as_str) == Some("Failed")
                 && let Some(error) = body.get("error")
@@ -484,7 +484,7 @@ fn long<T: DeserializeOwned + Default>(
             };
             serde_json::from_value(value)
                 .map(Long::Done)
-                .map_err(|e| unreadable(operation, id, &json_defect(&e), Sent::No))
+                .map_err(quoted)
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::auth::{Tokens, unreachable};
 use super::classify::classify;
 use crate::clients::http::{Endpoints, Transport};
-use crate::clients::wire::json_defect;
+use crate::clients::wire::{json_defect, table_defect};
 use bytes::Bytes;
 use causeway_model::intent::{CloudError, Intent, Provider, Sent};
 use causeway_model::secret::Secret;
@@ -45,6 +45,8 @@ pub(super) struct Ask<'a> {
     pub body: Option<Value>,
     /// Values that must not appear in an error, should the service quote them.
     pub secrets: Vec<&'a Secret>,
+    /// No secret can be in the answer, so that one which is not understood may be quoted.
+    quotable: bool,
 }
 
 impl<'a> Ask<'a> {
@@ -57,6 +59,7 @@ impl<'a> Ask<'a> {
             query: String::new(),
             body: None,
             secrets: Vec::new(),
+            quotable: false,
         }
     }
     /// A call on the object with this UID.
@@ -70,6 +73,11 @@ impl<'a> Ask<'a> {
     }
     pub fn query(mut self, query: impl Into<String>) -> Self {
         self.query = query.into();
+        self
+    }
+    /// The answer is a table of routes, or the number under which one will be found.
+    pub fn table(mut self) -> Self {
+        self.quotable = true;
         self
     }
     /// Path and query. UIDs and keys come from specs and reads: they must not change the route.
@@ -115,7 +123,7 @@ impl<'a> Ask<'a> {
             self.resource.clone(),
             Intent::Transient { retry_after: None },
             "UnreadableAnswer",
-            format!("the answer {why}"),
+            format!("the answer cannot be understood: {why}"),
         )
         .sent(sent)
     }
@@ -182,8 +190,14 @@ impl MegaportClient {
             if res.body().is_empty() {
                 return Ok((status, Value::Null));
             }
-            let mut body: Value = serde_json::from_slice(res.body())
-                .map_err(|e| ask.unreadable(&json_defect(&e), Sent::Yes))?;
+            let mut body: Value = serde_json::from_slice(res.body()).map_err(|e| {
+                let defect = if ask.quotable {
+                    table_defect(&e, res.body())
+                } else {
+                    json_defect(&e)
+                };
+                ask.unreadable(&defect, Sent::Yes)
+            })?;
             let data = body.get_mut("data").map(Value::take).unwrap_or_default();
             return Ok((status, data));
         }
@@ -219,7 +233,7 @@ impl MegaportClient {
             .map(|b| Bytes::from(b.to_string()))
             .unwrap_or_default();
         let req = req.body(body).map_err(|_| {
-            ask.unreadable("was not asked for: the URL is malformed", Sent::No)
+            ask.unreadable("it was not asked for, because its URL is malformed", Sent::No)
                 .intent(Intent::Terminal)
         })?;
         self.inner

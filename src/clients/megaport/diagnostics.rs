@@ -61,12 +61,14 @@ impl MegaportClient {
         mcr_uid: &str,
         parameters: &str,
     ) -> Result<String, CloudError> {
-        let ask = Ask::on(operation, mcr_uid).query(format!("?async=true{parameters}"));
+        let ask = Ask::on(operation, mcr_uid)
+            .query(format!("?async=true{parameters}"))
+            .table();
         let (_, data) = self.ask(&ask).await?;
         data.as_str()
             .filter(|id| !id.is_empty())
             .map(str::to_owned)
-            .ok_or_else(|| ask.unreadable("has no operation ID", Sent::No))
+            .ok_or_else(|| ask.unreadable("it has no operation ID", Sent::No))
     }
 
     /// Looks at a BGP query; `None` while it runs.
@@ -96,13 +98,14 @@ impl MegaportClient {
             "GET /v2/product/mcr2/{uid}/diagnostics/routes/operation",
             mcr_uid,
         )
-        .query(format!("?operationId={operation_id}"));
+        .query(format!("?operationId={operation_id}"))
+        .table();
         let (status, data) = self.ask(&ask).await?;
         if status == 202 {
             return Ok(None);
         }
         Rows::one_or_many(data)
             .map(Some)
-            .ok_or_else(|| ask.unreadable("has no routes", Sent::No))
+            .ok_or_else(|| ask.unreadable("it has no routes", Sent::No))
     }
 }

@@ -293,7 +293,7 @@ impl MegaportClient {
             .filter(|uid| !uid.is_empty())
             .map(str::to_owned)
             // Bought, and we do not know what: found again by its token.
-            .ok_or_else(|| ask.unreadable("has no UID of the ordered product", Sent::Yes))
+            .ok_or_else(|| ask.unreadable("it has no UID of the ordered product", Sent::Yes))
     }
 
     pub async fn update_mcr(&self, uid: &str, update: &McrUpdate) -> Result<(), CloudError> {

@@ -463,7 +463,7 @@ impl MegaportClient {
         let (_, data) = self.ask(&ask).await?;
         let Value::Array(items) = data else {
             // A missing list must not look like an empty account.
-            return Err(ask.unreadable("has no list of products", Sent::No));
+            return Err(ask.unreadable("it has no list of products", Sent::No));
         };
         let (mut mcrs, mut vxcs) = (Vec::new(), BTreeMap::new());
         for item in items {
