@@ -233,8 +233,11 @@ impl MegaportClient {
             .map(|b| Bytes::from(b.to_string()))
             .unwrap_or_default();
         let req = req.body(body).map_err(|_| {
-            ask.unreadable("it was not asked for, because its URL is malformed", Sent::No)
-                .intent(Intent::Terminal)
+            ask.unreadable(
+                "it was not asked for, because its URL is malformed",
+                Sent::No,
+            )
+            .intent(Intent::Terminal)
         })?;
         self.inner
             .transport

@@ -1,6 +1,8 @@
 //! Azure's half of the executor. Updates are read, change, write with the ETag, on bodies that keep unknown fields
 //! (azure.md §1.3); nothing waits for a long-running operation.
 
+mod marks;
+
 use super::{Done, Executor};
 use crate::clients::azure::{
     Accepted, AzureClient, CircuitSpec, CustomBgpAddress, ExpressRouteConnectionSpec,
@@ -9,7 +11,6 @@ use crate::clients::azure::{
 };
 use crate::clients::wire::WireSecret;
 use crate::controllers::env::AzureEnv;
-use crate::controllers::marks::{CLUSTER_TAG, OBJECT_TAG, OWNER_TAG, SLOT_TAG};
 use crate::controllers::observe::arm_kind;
 use causeway_model::desired::{Desired, Drift};
 use causeway_model::intent::CloudError;
@@ -17,7 +18,6 @@ use causeway_model::plan::Action;
 use causeway_model::slot::{Class, Slot};
 use causeway_model::spec::IpsecProfile;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 /// Names of the IP configurations of a VPN gateway that we make, by instance.
@@ -58,8 +58,8 @@ pub(super) async fn run(
             ))
         }
         Action::Delete { .. } => delete(x, client, slot).await,
-        Action::Release { .. } => release(x, client, slot).await,
-        Action::Adopt { .. } => adopt(x, azure, client, slot).await,
+        Action::Release { .. } => marks::release(x, client, slot).await,
+        Action::Adopt { .. } => marks::adopt(x, azure, client, slot).await,
         Action::Confirm { .. } | Action::CancelTwin { .. } => Err(x.unsupported(slot, action)),
     }
 }
@@ -323,7 +323,7 @@ async fn retag(
     slot: &Slot,
     id: &ResourceId,
 ) -> Result<Accepted, CloudError> {
-    let mut tags = tags(client, "retag", id).await?;
+    let mut tags = marks::tags(client, "retag", id).await?;
     let applied = x.observed.records.get(&slot.id).map(|r| &r.applied);
     for dropped in applied.iter().flat_map(|a| slot.dropped_tags(a)) {
         tags.remove(dropped);
@@ -555,49 +555,4 @@ async fn delete(x: &Executor<'_>, client: &AzureClient, slot: &Slot) -> Result<D
         }
     };
     Ok(done(None, accepted))
-}
-
-/// Writes our tags on an object that is taken over: read, changed, written, so that everybody else's stay.
-async fn adopt(
-    x: &Executor<'_>,
-    azure: &AzureEnv,
-    client: &AzureClient,
-    slot: &Slot,
-) -> Result<Done, CloudError> {
-    let id = ResourceId::new(x.id(slot)?);
-    let mut tags = tags(client, "adopt", &id).await?;
-    x.not_foreign(slot, id.as_str(), &tags)?;
-    tags.extend(x.env.marks.tags(&slot.id, &azure.tags));
-    Ok(done(
-        Some(&id),
-        Some(client.patch_tags("adopt", &id, &tags).await?),
-    ))
-}
-
-async fn tags(
-    client: &AzureClient,
-    operation: &str,
-    id: &ResourceId,
-) -> Result<BTreeMap<String, String>, CloudError> {
-    let body: Value = client.get(operation, id).await?;
-    Ok(body
-        .get("tags")
-        .and_then(|t| serde_json::from_value(t.clone()).ok())
-        .unwrap_or_default())
-}
-
-/// Takes our tags off and leaves the object alone. What has no tags is simply forgotten.
-async fn release(x: &Executor<'_>, client: &AzureClient, slot: &Slot) -> Result<Done, CloudError> {
-    if slot.class == Class::Peering {
-        return Ok(Done::default());
-    }
-    let id = ResourceId::new(x.id(slot)?);
-    let mut tags = tags(client, "release", &id).await?;
-    for ours in [OWNER_TAG, CLUSTER_TAG, SLOT_TAG, OBJECT_TAG] {
-        tags.remove(ours);
-    }
-    Ok(done(
-        None,
-        Some(client.patch_tags("release", &id, &tags).await?),
-    ))
 }
