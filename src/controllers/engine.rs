@@ -290,6 +290,11 @@ async fn step<K: Managed>(
         )
         .await?
     };
+    // Only the keys were left, and they are gone now.
+    let gone = deleting && acted && records.is_empty() && plan.blockers.is_empty();
+    if gone && !policy.paused && K::links(&object, ctx, true).await?.is_empty() {
+        return finish(api, &object, ctx, key).await;
+    }
     // Nothing is half-built: no link is made beside an object that can not be taken over.
     let adopting = plan.blockers.iter().any(|b| b.why == Why::AdoptionRefused)
         || plan
@@ -426,13 +431,18 @@ async fn finish<K: Managed>(
     key: &str,
 ) -> Result<Requeue, ReconcileError> {
     let namespace = object.namespace().unwrap_or_default();
-    for secret in object.secrets() {
-        if !ctx.secret_in_use(&namespace, &secret, key)
-            && let Err(error) = ctx.secrets.release(&namespace, &secret).await
-        {
+    let secrets = object.secrets();
+    let unused = secrets
+        .iter()
+        .filter(|s| !ctx.secret_in_use(&namespace, s, key));
+    let released = unused.map(async |secret| {
+        let released = ctx.secrets.release(&namespace, secret).await;
+        released.inspect_err(|error| {
             warn!(object = key, secret, %error, "our finalizer could not be taken off a Secret yet");
-            return Ok(Requeue::requeue(Duration::from_secs(2)));
-        }
+        })
+    });
+    if futures::future::try_join_all(released).await.is_err() {
+        return Ok(Requeue::requeue(Duration::from_secs(2)));
     }
     let left: Vec<&String> = object
         .finalizers()

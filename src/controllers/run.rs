@@ -52,6 +52,10 @@ struct Shared {
 /// How soon a rotated Secret is picked up, unscaled.
 const SECRET_TTL: Duration = Duration::from_secs(10);
 
+/// How often, and how far apart, the API server is asked who the cluster is.
+const TRIES: u32 = 30;
+const AGAIN: Duration = Duration::from_secs(2);
+
 /// How often the objects are listed again although their watch goes on, not scaled (the API server's time is real). A watch
 /// tells each change once: an event that got lost on the way would be missed until the object changes again, and an object
 /// that was just made has nobody who would change it.
@@ -73,7 +77,7 @@ pub async fn run(
     let client = leader::guarded(client, leadership.clone());
     let wiring = wiring.guarded(Arc::new(leadership.clone()));
     // Who we are towards the clouds: it stays when the operator is installed anew (design §2.1).
-    let system: Namespace = Api::all(client.clone()).get("kube-system").await?;
+    let system = cluster(&client).await?;
     let secrets = SecretStore::new(client.clone(), SECRET_TTL);
     let reporter = Reporter {
         controller: "causeway".to_owned(),
@@ -102,6 +106,22 @@ pub async fn run(
         .map(|ns| run_namespace(shared.clone(), ns, ready.clone(), stop.clone()));
     futures::future::join_all(runs).await;
     Ok(())
+}
+
+/// The namespace whose UID stands for the cluster. An API server that fails once must not end the process, which leads
+/// already: its successor would have to wait for the Lease.
+async fn cluster(client: &Client) -> Result<Namespace, kube::Error> {
+    let api: Api<Namespace> = Api::all(client.clone());
+    for _ in 1..TRIES {
+        match api.get("kube-system").await {
+            Err(error) if !matches!(&error, kube::Error::Api(s) if s.code < 429) => {
+                warn!(%error, "the namespace kube-system could not be read, and is asked for again");
+                tokio::time::sleep(AGAIN).await;
+            }
+            done => return done,
+        }
+    }
+    api.get("kube-system").await
 }
 
 /// References stay within a namespace, so each watched one has caches and controllers of its own.

@@ -106,6 +106,11 @@ pub(super) async fn act<K: Managed>(
             Ok(done) => {
                 info!(object = key, slot = %slot.id, action = action.verb(), id = done.id.as_deref(), "accepted");
                 accepted(m, records, action, slot, done, ctx.clock.now());
+                if slot.provider == Provider::Kubernetes && matches!(action, Action::Delete { .. })
+                {
+                    // The API server's answer is the truth already: there is nothing to look for.
+                    records.remove(&slot.id);
+                }
                 if matches!(action, Action::Release { .. } | Action::Adopt { .. }) {
                     ctx.locks.release(&holder);
                 }
