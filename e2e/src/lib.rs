@@ -9,6 +9,7 @@ pub mod harness;
 pub mod lives;
 pub mod objects;
 pub mod playground;
+pub mod secrecy;
 pub mod trial;
 
 use std::io;

@@ -363,3 +363,22 @@ fn lists_are_of_an_earlier_time_at_every_restart() {
         );
     }
 }
+
+/// Ten minutes are within what AWS's signatures allow. Every restart is on another machine, with another clock: what one wrote
+/// down of an order lies in the future of the next, or long ago.
+#[test]
+fn clocks_are_wrong() {
+    for skews in [&[600][..], &[-600], &[600, -600], &[-300, 0, 540]] {
+        let it = life(
+            &Case::lab(),
+            &[],
+            &|rig| rig.skew(skews),
+            Some(Duration::from_secs(170)),
+        );
+        assert_eq!(it.bought, REFERENCE.bought, "{skews:?}");
+        println!(
+            "clocks wrong by {skews:?} s, one after the other: {} restarts, {} simulated s, everything bought once, nothing left",
+            it.struck, it.seconds
+        );
+    }
+}

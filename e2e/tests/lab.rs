@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use causeway_e2e::objects::{KINDS, tally};
+use causeway_e2e::secrecy::Secrets;
 use causeway_e2e::trial::{Trial, sample, seconds};
 use futures::TryStreamExt;
 use k8s_openapi::api::core::v1::{Event, Secret};
@@ -265,13 +266,13 @@ async fn quiet_hours(lab: &Lab) {
     assert!(changed.is_empty(), "written: {changed:?}");
 }
 
-/// Values that may stand nowhere, with a name for each.
-async fn secrets(trial: &Trial) -> BTreeMap<String, String> {
-    let mut secrets = BTreeMap::new();
+/// Values that may stand nowhere.
+async fn secrets(trial: &Trial) -> Secrets {
+    let mut secrets = Secrets::default();
     for file in ["world.json", "state.json"] {
         let path = trial.rig.folder().join("sandbox").join(file);
-        let value: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-        collect(file, &value, &mut secrets);
+        let text = std::fs::read_to_string(path).unwrap();
+        secrets.collect(file, &serde_json::from_str(&text).unwrap());
     }
     let api = Api::<Secret>::namespaced(trial.client.clone(), trial.rig.namespace());
     for secret in api.list(&ListParams::default()).await.unwrap() {
@@ -279,49 +280,17 @@ async fn secrets(trial: &Trial) -> BTreeMap<String, String> {
         // Of credentials, the secret half is known from the world; IDs are no secrets.
         if name.ends_with("-keys") {
             for (key, value) in secret.data.unwrap_or_default() {
-                let value = String::from_utf8(value.0).unwrap();
-                secrets.insert(format!("Secret {name} {key}"), value);
+                secrets.add(
+                    format!("Secret {name} {key}"),
+                    String::from_utf8(value.0).unwrap(),
+                );
             }
         }
     }
-    secrets.retain(|_, value| value.len() >= 6);
     secrets
 }
 
-fn collect(path: &str, value: &Value, secrets: &mut BTreeMap<String, String>) {
-    const NAMES: [&str; 8] = [
-        "clientsecret",
-        "secretaccesskey",
-        "secretkey",
-        "servicekey",
-        "sharedkey",
-        "presharedkey",
-        "authkey",
-        "authorizationkey",
-    ];
-    match value {
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                let plain = name.to_lowercase().replace(['_', '-'], "");
-                let below = format!("{path}.{name}");
-                match value {
-                    Value::String(text) if NAMES.contains(&plain.as_str()) => {
-                        secrets.insert(below, text.clone());
-                    }
-                    value => collect(&below, value, secrets),
-                }
-            }
-        }
-        Value::Array(items) => {
-            for (number, item) in items.iter().enumerate() {
-                collect(&format!("{path}[{number}]"), item, secrets);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// Status, Events, RouteReports and the operator's log, as text.
+/// Status, Events, RouteReports, the operator's log and its metrics, as text.
 async fn visible(trial: &Trial) -> BTreeMap<String, String> {
     let mut texts = BTreeMap::new();
     for kind in KINDS {
@@ -335,6 +304,11 @@ async fn visible(trial: &Trial) -> BTreeMap<String, String> {
     let events = serde_json::to_string(&events.items).unwrap();
     texts.insert("Events".to_owned(), events);
     texts.insert("operator.log".to_owned(), trial.operator_log());
+    let url = format!("http://{}/metrics", trial.rig.operator_address().unwrap());
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let metrics = client.get(url).send().await.unwrap().text().await.unwrap();
+    assert!(metrics.ends_with("# EOF\n"), "{metrics}");
+    texts.insert("metrics".to_owned(), metrics);
     texts
 }
 
@@ -342,19 +316,11 @@ async fn no_secret_shows(trial: &Trial) {
     let secrets = secrets(trial).await;
     let texts = visible(trial).await;
     let bytes: usize = texts.values().map(String::len).sum();
-    let shown: Vec<String> = secrets
-        .iter()
-        .flat_map(|(secret, value)| {
-            texts
-                .iter()
-                .filter(move |(_, text)| text.contains(value.as_str()))
-                .map(move |(place, _)| format!("{secret} in {place}"))
-        })
-        .collect();
+    let shown = secrets.shown(&texts);
     eprintln!(
-        "{} secrets looked for in {bytes} bytes of status, Events, reports and log",
+        "{} secrets looked for in {bytes} bytes of status, Events, reports, metrics and log",
         secrets.len()
     );
-    assert!(secrets.len() >= 6, "only {:?}", secrets.keys());
+    assert!(secrets.len() >= 6, "only {secrets:?}");
     assert!(shown.is_empty(), "{shown:#?}");
 }

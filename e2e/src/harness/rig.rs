@@ -8,7 +8,10 @@ use super::apiserver::{ApiServer, ApiState};
 use super::wire::{self, SandboxTransport};
 use crate::objects::{Objects, tally};
 use crate::playground::secrets;
+use crate::secrecy::Secrets;
 use crate::trial::summary;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use causeway::clients::http::Transport;
 use causeway::clock::Clock;
 use causeway::controllers::run::{self, Settings};
@@ -19,12 +22,12 @@ use causeway_sandbox::control::CallView;
 use causeway_sandbox::world::World;
 use causeway_sandbox::{Sandbox, SimTime, State, describe};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::api::{Api, DeleteParams, ObjectMeta, PostParams};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Deref;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -158,6 +161,8 @@ pub struct Rig {
     clock: Clock,
     objects: Objects,
     manifests: Vec<Value>,
+    /// How wrong the clocks of the next operators are, in seconds.
+    skews: Mutex<VecDeque<i64>>,
     operator: Option<Operator>,
 }
 
@@ -236,8 +241,32 @@ impl Rig {
             clock,
             objects,
             manifests,
+            skews: Mutex::default(),
             operator: None,
         }
+    }
+
+    /// Has each operator that is started from now on live by a clock that is wrong by so many seconds, one after the other and
+    /// then from the beginning.
+    pub fn skew(&self, seconds: &[i64]) {
+        let mut skews = self.skews.lock().unwrap_or_else(PoisonError::into_inner);
+        *skews = seconds.iter().copied().collect();
+    }
+
+    /// The clock of the next operator.
+    fn next_clock(&self) -> Clock {
+        let mut skews = self.skews.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(seconds) = skews.pop_front() else {
+            return self.clock.clone();
+        };
+        skews.push_back(seconds);
+        let wrong = SignedDuration::from_secs(seconds);
+        Clock::driven(
+            self.clock
+                .now()
+                .saturating_add(wrong)
+                .unwrap_or(Timestamp::UNIX_EPOCH),
+        )
     }
 
     /// A copy of clouds and API server as they are now. Let no operator run while it is taken, unless its crash is meant.
@@ -305,7 +334,7 @@ impl Rig {
             transport,
             endpoints: wire::endpoints(),
             pace: Pace::scaled(1.0),
-            clock: self.clock.clone(),
+            clock: self.next_clock(),
         };
         let settings = Settings {
             namespaces: vec![self.namespace().to_owned()],
@@ -484,6 +513,40 @@ impl Rig {
         let mut calls = self.sandbox.calls(since, false);
         calls.retain(|c| c.principal == "causeway");
         calls
+    }
+
+    /// Every secret of the world, of what was made in it, and of the Secrets with generated keys.
+    pub fn secrets(&self) -> Secrets {
+        let mut secrets = Secrets::default();
+        let state = self.sandbox.read(|s| serde_json::to_value(s));
+        secrets.collect("clouds", &state.unwrap_or_default());
+        for secret in self.api.objects("secrets") {
+            let name = secret["metadata"]["name"].as_str().unwrap_or_default();
+            // Of credentials, the secret half is known from the world; IDs are no secrets.
+            let generated = secret["data"]
+                .as_object()
+                .filter(|_| name.ends_with("-keys"));
+            for (key, value) in generated.into_iter().flatten() {
+                let bytes = STANDARD.decode(value.as_str().unwrap_or_default());
+                let value = String::from_utf8(bytes.unwrap_or_default());
+                secrets.add(format!("Secret {name} {key}"), value.unwrap_or_default());
+            }
+        }
+        secrets
+    }
+
+    /// What a person may read who may not read Secrets: all other objects, Events among them.
+    pub fn visible(&self) -> BTreeMap<String, String> {
+        let mut texts = BTreeMap::new();
+        for object in self.api.all_but("secrets") {
+            let text = |pointer: &str| {
+                let found = object.pointer(pointer).and_then(Value::as_str);
+                found.unwrap_or_default().to_owned()
+            };
+            let place = format!("{} {}", text("/kind"), text("/metadata/name"));
+            texts.insert(place, object.to_string());
+        }
+        texts
     }
 
     /// Everything that the operator ordered, as `(kind, name, ended)`.

@@ -234,6 +234,16 @@ impl ApiServer {
         all.map(|(_, object)| (**object).clone()).collect()
     }
 
+    /// All objects of every other resource than this one.
+    pub fn all_but(&self, resource: &str) -> Vec<Value> {
+        let state = self.shared.state();
+        let others = state
+            .objects
+            .iter()
+            .filter(|(key, _)| key.resource != resource);
+        others.map(|(_, object)| (**object).clone()).collect()
+    }
+
     /// Forgets the history: a watch that resumes from before now is told that its version is too old.
     pub fn compact(&self) {
         self.shared.state().compact();

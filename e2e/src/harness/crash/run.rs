@@ -205,7 +205,11 @@ pub(super) async fn arrive(rig: &Rig, said: &End, stands: &End) -> Result<Durati
         }
         if as_said && Instant::now() >= dear {
             if end::stands(rig) == *stands {
-                return Ok(began.elapsed());
+                let shown = rig.secrets().shown(&rig.visible());
+                if shown.is_empty() {
+                    return Ok(began.elapsed());
+                }
+                return Err(shown.into_iter().collect());
             }
             dear = Instant::now() + pause;
             pause *= 2;
