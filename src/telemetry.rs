@@ -3,7 +3,7 @@
 
 use std::error::Error;
 use tracing::{Level, Metadata, Subscriber};
-use tracing_subscriber::filter::{EnvFilter, filter_fn};
+use tracing_subscriber::filter::{EnvFilter, ParseError, filter_fn};
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
@@ -23,24 +23,20 @@ pub fn subscriber<W>(
     filter: &str,
     json: bool,
     writer: W,
-) -> Result<Box<dyn Subscriber + Send + Sync>, tracing_subscriber::filter::ParseError>
+) -> Result<impl Subscriber + Send + Sync, ParseError>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let filter = EnvFilter::try_new(filter)?;
     let lines = fmt::layer().with_target(true).with_writer(writer);
-    let quiet = filter_fn(harmless);
-    Ok(if json {
-        let lines = lines
-            .json()
-            .with_current_span(true)
-            .with_span_list(false)
-            .with_filter(quiet);
-        Box::new(Registry::default().with(filter).with(lines))
+    let lines = if json {
+        let lines = lines.json().with_current_span(true);
+        lines.with_span_list(false).boxed()
     } else {
-        let lines = lines.with_ansi(false).with_filter(quiet);
-        Box::new(Registry::default().with(filter).with(lines))
-    })
+        lines.with_ansi(false).boxed()
+    };
+    let lines = lines.with_filter(filter_fn(harmless));
+    Ok(Registry::default().with(filter).with(lines))
 }
 
 /// Installs the subscriber for the process, which writes to standard error.

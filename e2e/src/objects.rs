@@ -20,6 +20,14 @@ pub const KINDS: [&str; 5] = [
     "RouteReport",
 ];
 
+/// Those that own cloud objects.
+pub const OWN: [&str; 4] = [
+    "HybridInterconnect",
+    "ExpressRouteLink",
+    "DirectConnectLink",
+    "VpnPair",
+];
+
 /// The objects of one namespace.
 #[derive(Clone)]
 pub struct Objects {

@@ -5,6 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use k8s_openapi::api::core::v1::Secret;
 use regex::Regex;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,6 +46,18 @@ impl Secrets {
         let value = value.into();
         if value.len() >= SHORTEST {
             self.0.insert(name.into(), value);
+        }
+    }
+
+    /// Takes the generated keys of a Secret. Of credentials, the secret half is known from the world; IDs are no secrets.
+    pub fn take_keys(&mut self, secret: Secret) {
+        let name = secret.metadata.name.unwrap_or_default();
+        if !name.ends_with("-keys") {
+            return;
+        }
+        for (key, value) in secret.data.unwrap_or_default() {
+            let value = String::from_utf8_lossy(&value.0).into_owned();
+            self.add(format!("Secret {name} {key}"), value);
         }
     }
 

@@ -150,6 +150,12 @@ fn everywhere(effect: Effect, nth: u64, status: Option<u16>, seconds: Option<f64
         .collect()
 }
 
+/// Whether it strikes an order at Megaport.
+fn is_order(fault: &Fault) -> bool {
+    let operation = fault.matches.operation.as_ref();
+    operation.is_some_and(|o| o.ends_with("/buy"))
+}
+
 /// On the first, and then on the second call of each operation.
 fn once_everywhere(what: &str, effect: Effect, status: Option<u16>, seconds: Option<f64>) {
     for nth in 1..=2 {
@@ -211,12 +217,7 @@ fn long_running_work_is_forgotten_once() {
 fn long_running_work_fails_once() {
     let mut faults = everywhere(Effect::LroFails, 1, None, None);
     // What Megaport fails to deploy is a person's: see the next test.
-    faults.retain(|f| {
-        !f.matches
-            .operation
-            .as_ref()
-            .is_some_and(|o| o.ends_with("/buy"))
-    });
+    faults.retain(|f| !is_order(f));
     assert!(same_end("work failed", &Case::lab(), &faults) >= 5);
 }
 
@@ -225,10 +226,7 @@ fn long_running_work_fails_once() {
 #[test]
 fn an_order_that_could_not_be_deployed_waits_for_a_person() {
     let mut fault = everywhere(Effect::LroFails, 1, None, None);
-    fault.retain(|f| {
-        let operation = f.matches.operation.as_ref();
-        operation.is_some_and(|o| o.ends_with("/buy"))
-    });
+    fault.retain(is_order);
     assert_eq!(fault.len(), 1);
     simulate(async || {
         let mut rig = Rig::new(&Case::lab());

@@ -5,17 +5,14 @@
 //! `CAUSEWAY_HUMANS_EVERY` chooses after how many mutating calls apart people act (default 5; 1: between any two steps).
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)] // a failed assumption is a failed test; numbers are told
 
-use causeway::clients::http::Transport;
-use causeway::clients::megaport::{McrUpdate, MegaportClient, MegaportCredential};
+use causeway::clients::megaport::McrUpdate;
 use causeway_api::FINALIZER;
 use causeway_e2e::demo::checks::bought_once;
-use causeway_e2e::harness::wire::{SandboxTransport, endpoints};
-use causeway_e2e::harness::{Case, Rig, ready_lab, simulate};
-use causeway_model::secret::Secret;
+use causeway_e2e::harness::{Case, Human, Rig, ready_lab, simulate};
+use causeway_e2e::objects::{OWN, condition};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, PropagationPolicy};
-use serde_json::{Value, json};
-use std::sync::Arc;
+use serde_json::json;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -23,11 +20,11 @@ const PATIENCE: Duration = Duration::from_hours(6);
 /// The creation has about 30 mutating calls, the deletion about 25.
 const CALLS: usize = 26;
 
-const KINDS: [&str; 4] = [
-    "HybridInterconnect",
-    "ExpressRouteLink",
-    "DirectConnectLink",
-    "VpnPair",
+/// The lab's links.
+const LINKS: [(&str, &str); 3] = [
+    ("ExpressRouteLink", "lab-er-main"),
+    ("DirectConnectLink", "lab-dx-main"),
+    ("VpnPair", "lab-vpn"),
 ];
 
 fn mutating(rig: &Rig, since: u64) -> usize {
@@ -74,15 +71,13 @@ async fn ends_well(mut rig: Rig, what: &str) {
         .await;
     assert_eq!(rig.bought(), bought_once(), "{what}");
     rig.delete_all().await;
-    rig.until(&format!("gone, {what}"), PATIENCE, Rig::all_gone)
-        .await;
-    assert_eq!(rig.leftovers(), Vec::<String>::new(), "{what}");
+    rig.goes(what, PATIENCE).await;
     rig.stop_operator().await;
 }
 
 /// Changes every object that there is.
 async fn each(rig: &Rig, change: impl AsyncFn(&str, &str)) {
-    for kind in KINDS {
+    for kind in OWN {
         for object in rig.list(kind).await {
             change(kind, object["metadata"]["name"].as_str().unwrap()).await;
         }
@@ -107,7 +102,7 @@ fn finalizers_that_somebody_removes_come_back() {
                 Duration::from_mins(10),
                 async |r| {
                     let mut all = true;
-                    for kind in KINDS {
+                    for kind in OWN {
                         for object in r.list(kind).await {
                             let list = object["metadata"]["finalizers"].as_array().cloned();
                             all &= list.unwrap_or_default().iter().any(|f| f == FINALIZER);
@@ -123,21 +118,29 @@ fn finalizers_that_somebody_removes_come_back() {
     eprintln!("finalizers removed at {cases} moments of the creation");
 }
 
+/// Empties every status.
+async fn wipe(rig: &Rig) {
+    each(rig, async |kind, name| {
+        let api = rig.kind(kind);
+        // It may be gone by now.
+        let Some(mut object) = api.get_opt(name).await.unwrap() else {
+            return;
+        };
+        object.data["status"] = json!({"observedGeneration": -1});
+        // A conflict: the operator was quicker, and writes the whole status anyway.
+        let _ = api
+            .replace_status(name, &PostParams::default(), &object)
+            .await;
+    })
+    .await;
+}
+
 #[test]
 fn a_status_that_somebody_wipes_orders_nothing_twice() {
     let cases = everywhere(|moment| {
         simulate(async || {
             let rig = begun(moment).await;
-            each(&rig, async |kind, name| {
-                let api = rig.kind(kind);
-                let mut object = api.get(name).await.unwrap();
-                object.data["status"] = json!({"observedGeneration": -1});
-                // A conflict: the operator was quicker, and writes the whole status anyway.
-                let _ = api
-                    .replace_status(name, &PostParams::default(), &object)
-                    .await;
-            })
-            .await;
+            wipe(&rig).await;
             ends_well(rig, &format!("status wiped after {moment} calls")).await;
         });
     });
@@ -149,30 +152,13 @@ fn a_status_wiped_during_the_deletion_leaves_nothing() {
     let lab = ready_lab();
     let cases = everywhere(|moment| {
         simulate(async || {
-            let mut rig = Rig::from_snapshot(lab);
-            rig.start_operator();
-            rig.until("Ready", PATIENCE, Rig::lab_is_ready).await;
+            let rig = Rig::awake(lab).await;
             let since = rig.last_call();
             rig.delete_all().await;
             reach(&rig, since, moment).await;
-            each(&rig, async |kind, name| {
-                let api = rig.kind(kind);
-                let Ok(mut object) = api.get(name).await else {
-                    return;
-                };
-                object.data["status"] = json!({"observedGeneration": -1});
-                let _ = api
-                    .replace_status(name, &PostParams::default(), &object)
-                    .await;
-            })
-            .await;
-            rig.until(
-                &format!("gone, wiped after {moment} calls"),
-                PATIENCE,
-                Rig::all_gone,
-            )
-            .await;
-            assert_eq!(rig.leftovers(), Vec::<String>::new(), "{moment}");
+            wipe(&rig).await;
+            rig.goes(&format!("wiped after {moment} calls"), PATIENCE)
+                .await;
         });
     });
     eprintln!("status wiped at {cases} moments of the deletion");
@@ -184,13 +170,8 @@ fn a_deletion_in_the_middle_of_the_creation_leaves_nothing() {
         simulate(async || {
             let rig = begun(moment).await;
             rig.delete_all().await;
-            rig.until(
-                &format!("gone, deleted after {moment} calls"),
-                PATIENCE,
-                Rig::all_gone,
-            )
-            .await;
-            assert_eq!(rig.leftovers(), Vec::<String>::new(), "{moment}");
+            rig.goes(&format!("deleted after {moment} calls"), PATIENCE)
+                .await;
         });
     });
     eprintln!("deleted at {cases} moments of the creation");
@@ -263,28 +244,16 @@ async fn deletes(rig: &Rig, policy: PropagationPolicy) {
 fn orphaned_links_live_on_and_their_interconnect_waits_for_them() {
     let lab = ready_lab();
     simulate(async || {
-        let mut rig = Rig::from_snapshot(lab);
-        rig.start_operator();
-        rig.until("Ready", PATIENCE, Rig::lab_is_ready).await;
+        let rig = Rig::awake(lab).await;
         deletes(&rig, PropagationPolicy::Orphan).await;
         rig.pass(Duration::from_hours(1)).await;
         let seen = rig.seen().await;
         assert_eq!(seen.objects.len(), 4, "{:?}", seen.objects.keys());
         let lab = rig.get("HybridInterconnect", "lab").await.unwrap();
-        let deleting = deleting(&lab);
+        let (_, _, deleting) = condition(&lab, "Deleting");
         eprintln!("{deleting}");
-        for link in ["lab-er-main", "lab-dx-main", "lab-vpn"] {
-            let object = rig
-                .list(match link {
-                    "lab-er-main" => "ExpressRouteLink",
-                    "lab-dx-main" => "DirectConnectLink",
-                    _ => "VpnPair",
-                })
-                .await;
-            let object = object
-                .into_iter()
-                .find(|o| o["metadata"]["name"] == link)
-                .unwrap();
+        for (kind, link) in LINKS {
+            let object = rig.get(kind, link).await.unwrap();
             assert!(
                 object["metadata"]["deletionTimestamp"].is_null(),
                 "{link} is being deleted"
@@ -296,9 +265,7 @@ fn orphaned_links_live_on_and_their_interconnect_waits_for_them() {
             );
         }
         assert!(
-            ["lab-er-main", "lab-dx-main", "lab-vpn"]
-                .iter()
-                .any(|l| deleting.contains(l)),
+            LINKS.iter().any(|(_, l)| deleting.contains(l)),
             "{deleting}"
         );
         let ended = rig
@@ -307,28 +274,11 @@ fn orphaned_links_live_on_and_their_interconnect_waits_for_them() {
             .filter(|(_, _, ended)| *ended)
             .count();
         assert_eq!(ended, 0, "something that the links need was ended");
-        for (kind, name) in [
-            ("ExpressRouteLink", "lab-er-main"),
-            ("DirectConnectLink", "lab-dx-main"),
-            ("VpnPair", "lab-vpn"),
-        ] {
+        for (kind, name) in LINKS {
             rig.delete(kind, name).await;
         }
-        rig.until("gone", PATIENCE, Rig::all_gone).await;
-        assert_eq!(rig.leftovers(), Vec::<String>::new());
+        rig.goes("in the end", PATIENCE).await;
     });
-}
-
-fn deleting(object: &Value) -> String {
-    let all = object["status"]["conditions"]
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
-    let found = all
-        .into_iter()
-        .find(|c| c["type"] == "Deleting")
-        .unwrap_or_default();
-    format!("{} {}", found["reason"], found["message"])
 }
 
 /// Parent first, in the foreground or in the background: the same end.
@@ -340,21 +290,9 @@ fn a_parent_deleted_before_its_children_takes_everything_down() {
             let mut rig = Rig::from_snapshot(lab);
             rig.start_operator();
             deletes(&rig, policy.clone()).await;
-            rig.until("gone", PATIENCE, Rig::all_gone).await;
-            assert_eq!(rig.leftovers(), Vec::<String>::new());
+            rig.goes("in the end", PATIENCE).await;
         });
     }
-}
-
-/// A person in Megaport's portal.
-fn person(rig: &Rig) -> MegaportClient {
-    let human = rig.sandbox.read(|s| s.world.megaport.human.clone());
-    let key = MegaportCredential {
-        access_key: human.access_key,
-        secret_key: Secret::new(human.secret_key.expose()),
-    };
-    let transport: Arc<dyn Transport> = Arc::new(SandboxTransport(rig.sandbox.clone()));
-    MegaportClient::new(&key, transport, &endpoints())
 }
 
 /// The token is gone from the name, and what status recorded is what remains to know it by.
@@ -363,7 +301,7 @@ fn a_router_renamed_in_the_portal_is_not_bought_again() {
     let cases = everywhere(|moment| {
         simulate(async || {
             let rig = begun(moment).await;
-            let person = person(&rig);
+            let person = Human::of(&rig).await.megaport;
             rig.until("the router is live", PATIENCE, async |_| {
                 let products = person.products().await.unwrap();
                 products.mcrs.iter().any(|m| m.status.as_str() == "LIVE")
@@ -396,10 +334,8 @@ fn a_router_renamed_in_the_portal_is_not_bought_again() {
 fn a_vxc_cancelled_in_the_portal_is_ordered_again_once() {
     let lab = ready_lab();
     simulate(async || {
-        let mut rig = Rig::from_snapshot(lab);
-        rig.start_operator();
-        rig.until("Ready", PATIENCE, Rig::lab_is_ready).await;
-        let person = person(&rig);
+        let rig = Rig::awake(lab).await;
+        let person = Human::of(&rig).await.megaport;
         let products = person.products().await.unwrap();
         let vxc = products
             .vxcs

@@ -276,16 +276,7 @@ async fn secrets(trial: &Trial) -> Secrets {
     }
     let api = Api::<Secret>::namespaced(trial.client.clone(), trial.rig.namespace());
     for secret in api.list(&ListParams::default()).await.unwrap() {
-        let name = secret.metadata.name.unwrap_or_default();
-        // Of credentials, the secret half is known from the world; IDs are no secrets.
-        if name.ends_with("-keys") {
-            for (key, value) in secret.data.unwrap_or_default() {
-                secrets.add(
-                    format!("Secret {name} {key}"),
-                    String::from_utf8(value.0).unwrap(),
-                );
-            }
-        }
+        secrets.take_keys(secret);
     }
     secrets
 }

@@ -125,6 +125,16 @@ async fn silent(rig: &Rig, operator: &Elected, from: SimTime, until: SimTime, wh
     );
 }
 
+/// Two operators, of which `a` leads.
+async fn two(rig: &Rig) -> (Elected, Elected) {
+    let a = Elected::start(rig, "a");
+    rig.until("a leads", PATIENCE, async |r| {
+        holder(r).as_deref() == Some("a")
+    })
+    .await;
+    (a, Elected::start(rig, "b"))
+}
+
 /// One life of the lab under two operators, troubled once while it is built and once while it is taken down. Answers how
 /// often the Lease went over.
 async fn life(seed: u64) -> u64 {
@@ -133,12 +143,7 @@ async fn life(seed: u64) -> u64 {
     case.seed = seed;
     let rig = Rig::new(&case);
     rig.apply_all().await;
-    let a = Elected::start(&rig, "a");
-    rig.until("a leads", PATIENCE, async |r| {
-        holder(r).as_deref() == Some("a")
-    })
-    .await;
-    let b = Elected::start(&rig, "b");
+    let (a, b) = two(&rig).await;
     let both = [("a", &a), ("b", &b)];
     for phase in ["creation", "deletion"] {
         let most = if phase == "creation" { 26 } else { 20 };
@@ -301,12 +306,7 @@ fn a_hand_over_costs_seconds() {
         took.push(simulate(async || {
             let rig = Rig::new(&Case::lab());
             rig.apply_all().await;
-            let a = Elected::start(&rig, "a");
-            rig.until("a leads", PATIENCE, async |r| {
-                holder(r).as_deref() == Some("a")
-            })
-            .await;
-            let b = Elected::start(&rig, "b");
+            let (a, b) = two(&rig).await;
             rig.until_each(
                 Duration::from_millis(100),
                 "changes",

@@ -2,16 +2,10 @@
 //! GatewaySubnet that takes the gateways' sessions away.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)] // a failed assumption is a failed test
 
-use causeway::clients::http::Transport;
-use causeway::clients::megaport::{
-    MegaportClient, MegaportCredential, RouterBgp, RouterInterface, VxcUpdate,
-};
-use causeway_e2e::harness::wire::{SandboxTransport, endpoints};
-use causeway_e2e::harness::{Rig, simulate, worlds};
-use causeway_model::secret::Secret;
+use causeway::clients::megaport::{RouterBgp, RouterInterface, VxcUpdate};
+use causeway_e2e::harness::{Human, Rig, simulate, worlds};
 use causeway_sandbox::net::{self, view::Port};
 use serde_json::Value;
-use std::sync::Arc;
 use std::time::Duration;
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -39,20 +33,9 @@ fn condition(object: &Value, kind: &str) -> (String, String, String) {
     (text("status"), text("reason"), text("message"))
 }
 
-/// A person in Megaport's portal.
-fn person(rig: &Rig) -> MegaportClient {
-    let human = rig.sandbox.read(|s| s.world.megaport.human.clone());
-    let key = MegaportCredential {
-        access_key: human.access_key,
-        secret_key: Secret::new(human.secret_key.expose()),
-    };
-    let transport: Arc<dyn Transport> = Arc::new(SandboxTransport(rig.sandbox.clone()));
-    MegaportClient::new(&key, transport, &endpoints())
-}
-
 /// Takes the export filters off both sessions with Microsoft.
 async fn unfilter(rig: &Rig) {
-    let person = person(rig);
+    let person = Human::of(rig).await.megaport;
     let products = person.products().await.unwrap();
     let mut changed = 0;
     for vxc in &products.vxcs {

@@ -290,11 +290,6 @@ async fn step<K: Managed>(
         )
         .await?
     };
-    // Only the keys were left, and they are gone now.
-    let gone = deleting && acted && records.is_empty() && plan.blockers.is_empty();
-    if gone && !policy.paused && K::links(&object, ctx, true).await?.is_empty() {
-        return finish(api, &object, ctx, key).await;
-    }
     // Nothing is half-built: no link is made beside an object that can not be taken over.
     let adopting = plan.blockers.iter().any(|b| b.why == Why::AdoptionRefused)
         || plan
@@ -307,7 +302,9 @@ async fn step<K: Managed>(
         K::links(&object, ctx, deleting).await?
     };
     let health = health::judge(&object, ctx, key, &prepared, &observed, &plan).await;
-    if deleting && plan.done && links.is_empty() && records.is_empty() && !policy.paused {
+    // Also when only the keys were left, and they are gone now.
+    let done = plan.done || (acted && plan.blockers.is_empty());
+    if deleting && done && links.is_empty() && records.is_empty() && !policy.paused {
         return finish(api, &object, ctx, key).await;
     }
     let conditions = report::report(&Scope {

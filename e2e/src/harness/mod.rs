@@ -10,6 +10,7 @@
 //! a race of the operator, and worth finding; run it again with the same seed.
 
 pub mod apiserver;
+pub mod case;
 pub mod crash;
 pub mod elected;
 pub mod human;
@@ -21,6 +22,7 @@ mod watch;
 pub mod wire;
 pub mod worlds;
 
+pub use case::{Case, Snapshot, built, ready_lab, simulate};
 pub use elected::Elected;
 pub use human::Human;
-pub use rig::{Case, Rig, Snapshot, built, ready_lab, simulate};
+pub use rig::Rig;

@@ -4,14 +4,13 @@
 //! test whose rig does not run has failed.
 #![allow(clippy::panic)]
 
-use super::apiserver::{ApiServer, ApiState};
+use super::apiserver::ApiServer;
+use super::case::{Camera, Case, Snapshot};
 use super::wire::{self, SandboxTransport};
 use crate::objects::{Objects, tally};
 use crate::playground::secrets;
 use crate::secrecy::Secrets;
 use crate::trial::summary;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use causeway::clients::http::Transport;
 use causeway::clock::Clock;
 use causeway::controllers::run::{self, Settings};
@@ -19,15 +18,14 @@ use causeway::inventory::Pace;
 use causeway::inventory::accounts::Wiring;
 use causeway::leader::Leadership;
 use causeway_sandbox::control::CallView;
-use causeway_sandbox::world::World;
-use causeway_sandbox::{Sandbox, SimTime, State, describe};
+use causeway_sandbox::{Sandbox, SimTime, describe};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::api::{Api, DeleteParams, ObjectMeta, PostParams};
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -36,117 +34,11 @@ use tokio::time::Instant;
 /// Under which name the operator's requests are in the API stand-in's log.
 pub const OPERATOR: &str = "operator";
 
+/// How long the lab may take, of which an operator that finds it Ready needs minutes.
+pub(super) const BUILT: Duration = Duration::from_hours(4);
+
 /// How often [`Rig::until`] looks, in simulated time.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// Runs `f` on this thread with tokio's clock paused: time passes when nobody has anything to do. Several may run side by
-/// side on threads of their own.
-///
-/// # Panics
-/// When no runtime can be had.
-pub fn simulate<T>(f: impl AsyncFnOnce() -> T) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap_or_else(|error| panic!("no runtime: {error}"));
-    runtime.block_on(f())
-}
-
-/// What a rig starts from.
-#[derive(Clone, Debug)]
-pub struct Case {
-    pub world: World,
-    /// Objects to apply, in order; all in one namespace, which is made with them.
-    pub manifests: Vec<Value>,
-    pub seed: u64,
-}
-
-impl Case {
-    /// The lab: the default world and `config/samples/lab.yaml`.
-    ///
-    /// # Panics
-    /// When the sample can not be read.
-    pub fn lab() -> Self {
-        Self {
-            world: World::default(),
-            manifests: vec![crate::trial::document("lab.yaml", "network")],
-            seed: 1,
-        }
-    }
-
-    fn namespace(&self) -> String {
-        self.manifests
-            .iter()
-            .find_map(|m| m["metadata"]["namespace"].as_str())
-            .unwrap_or("network")
-            .to_owned()
-    }
-}
-
-/// Everything but the operator's memory, at one moment.
-#[derive(Clone, Debug)]
-pub struct Snapshot {
-    state: State,
-    api: ApiState,
-    manifests: Vec<Value>,
-    namespace: String,
-}
-
-/// Takes snapshots of a rig without being it. They are lean: of the call log they keep the last entry only.
-#[derive(Clone)]
-pub(super) struct Camera {
-    sandbox: Sandbox,
-    api: ApiServer,
-    manifests: Vec<Value>,
-    namespace: String,
-}
-
-impl Camera {
-    pub(super) fn take(&self) -> Snapshot {
-        let state = self.sandbox.raw(|state, clock| {
-            state.advance_to(clock.now());
-            let calls = std::mem::take(&mut state.calls);
-            let mut copy = state.clone();
-            copy.calls.entries.extend(calls.entries.last().cloned());
-            state.calls = calls;
-            copy
-        });
-        Snapshot {
-            state,
-            api: self.api.snapshot(),
-            manifests: self.manifests.clone(),
-            namespace: self.namespace.clone(),
-        }
-    }
-}
-
-/// The lab with all its links Ready, built once in a process. To be asked for outside of [`simulate`]: it has a runtime of
-/// its own.
-///
-/// # Panics
-/// When the lab does not become Ready.
-pub fn ready_lab() -> &'static Snapshot {
-    static LAB: OnceLock<Snapshot> = OnceLock::new();
-    LAB.get_or_init(|| {
-        built(&Case::lab(), async |rig| {
-            rig.until("Ready", Duration::from_hours(4), Rig::lab_is_ready)
-                .await;
-        })
-    })
-}
-
-/// A case built by an operator that has ended, once `steady` has returned: what many tests start from.
-pub fn built(case: &Case, steady: impl AsyncFnOnce(&Rig)) -> Snapshot {
-    simulate(async || {
-        let mut rig = Rig::new(case);
-        rig.start_operator();
-        rig.apply_all().await;
-        steady(&rig).await;
-        rig.stop_operator().await;
-        rig.snapshot()
-    })
-}
 
 /// A running operator.
 struct Operator {
@@ -452,6 +344,27 @@ impl Rig {
         self.seen().await.objects.is_empty()
     }
 
+    /// Goes on from a snapshot of the Ready lab with a new operator, until that says the same.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub async fn awake(lab: &Snapshot) -> Self {
+        let mut rig = Self::from_snapshot(lab);
+        rig.start_operator();
+        rig.until("Ready", BUILT, Self::lab_is_ready).await;
+        rig
+    }
+
+    /// Waits until no object is left, and looks that nothing is left in the clouds either.
+    ///
+    /// # Panics
+    /// When something is.
+    pub async fn goes(&self, what: &str, at_most: Duration) {
+        self.until(&format!("gone, {what}"), at_most, Self::all_gone)
+            .await;
+        assert_eq!(self.leftovers(), Vec::<String>::new(), "{what}");
+    }
+
     /// Looks each simulated second until `look` says so; answers how long that took.
     ///
     /// # Panics
@@ -521,16 +434,7 @@ impl Rig {
         let state = self.sandbox.read(|s| serde_json::to_value(s));
         secrets.collect("clouds", &state.unwrap_or_default());
         for secret in self.api.objects("secrets") {
-            let name = secret["metadata"]["name"].as_str().unwrap_or_default();
-            // Of credentials, the secret half is known from the world; IDs are no secrets.
-            let generated = secret["data"]
-                .as_object()
-                .filter(|_| name.ends_with("-keys"));
-            for (key, value) in generated.into_iter().flatten() {
-                let bytes = STANDARD.decode(value.as_str().unwrap_or_default());
-                let value = String::from_utf8(bytes.unwrap_or_default());
-                secrets.add(format!("Secret {name} {key}"), value.unwrap_or_default());
-            }
+            secrets.take_keys(serde_json::from_value(secret).unwrap_or_default());
         }
         secrets
     }

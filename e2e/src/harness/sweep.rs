@@ -9,7 +9,8 @@
 //! For tests, hence the panics.
 #![allow(clippy::panic)]
 
-use super::rig::{Case, Rig, Snapshot, simulate};
+use super::case::{Case, Snapshot, simulate};
+use super::rig::Rig;
 use super::truth::Scope;
 use super::watch::Watch;
 use super::worlds;

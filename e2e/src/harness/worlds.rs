@@ -4,7 +4,7 @@
 //! Compiled in, so that a test binary runs anywhere. For tests, hence the panics.
 #![allow(clippy::panic)]
 
-use super::rig::Case;
+use super::case::Case;
 use causeway_sandbox::World;
 use serde_json::Value;
 

@@ -195,10 +195,14 @@ impl World {
     }
 
     fn plan(&self, mode: Mode, policy: &Policy) -> Plan {
-        let observed = self.observed();
+        self.plan_on(&self.observed(), mode, policy)
+    }
+
+    /// With something else observed than there is.
+    fn plan_on(&self, observed: &Observed, mode: Mode, policy: &Policy) -> Plan {
         plan(Input {
             graph: &self.graph,
-            observed: &observed,
+            observed,
             policy,
             mode,
             timing: &Timing::scaled(1.0),

@@ -2,7 +2,8 @@
 //!
 //! May start operators and wait. What is looked at in the end is in `end`.
 
-use super::super::rig::{Rig, Snapshot, simulate};
+use super::super::case::{Snapshot, simulate};
+use super::super::rig::Rig;
 use super::end::{self, Calls, End};
 use super::scene::{self, Kind, Phase};
 use super::seam::{Moment, Point, Seam, Taken, Wanted};

@@ -2,8 +2,9 @@
 //!
 //! May name objects and fields, and act as the people do whose router and gateway a link alone uses.
 
+use super::super::case::Case;
 use super::super::human::Human;
-use super::super::rig::{self, Rig};
+use super::super::rig::Rig;
 use super::super::sweep;
 use crate::trial::document;
 use causeway::clients::megaport::{McrOrder, Tags};
@@ -78,7 +79,7 @@ impl fmt::Display for Phase {
 
 /// A rig with the kind's world, in which its objects were just applied.
 pub(super) async fn set(kind: Kind) -> Rig {
-    let mut case = rig::Case {
+    let mut case = Case {
         world: World::default(),
         manifests: Vec::new(),
         seed: 1,

@@ -4,7 +4,8 @@
 //! May look, and take snapshots; holds nothing up and changes nothing.
 
 use super::super::apiserver::ApiServer;
-use super::super::rig::{Camera, OPERATOR, Rig, Snapshot};
+use super::super::case::{Camera, Snapshot};
+use super::super::rig::{OPERATOR, Rig};
 use super::super::wire::{self, SandboxTransport};
 use async_trait::async_trait;
 use bytes::Bytes;

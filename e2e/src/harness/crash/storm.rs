@@ -4,7 +4,8 @@
 //! May inject faults. Reads are stale within what the operator allows for (design §2.1), as the providers' are.
 
 use super::super::apiserver::{Delivery, Verdict as Fate};
-use super::super::rig::{OPERATOR, Rig, simulate};
+use super::super::case::simulate;
+use super::super::rig::{OPERATOR, Rig};
 use super::end;
 use super::run::{self, Reference, Verdict};
 use causeway_sandbox::faults::{Effect, Fault, Match};

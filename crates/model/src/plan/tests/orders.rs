@@ -52,16 +52,7 @@ fn a_successor_buys_nothing_until_its_predecessors_orders_are_visible() {
         for at in observed.read_at.values_mut() {
             *at = World::at(read_at);
         }
-        plan(Input {
-            graph: &w.graph,
-            observed: &observed,
-            policy: &lab::policy(),
-            mode,
-            timing: &Timing::scaled(1.0),
-            now: World::at(w.now),
-            other_path_proven: None,
-            consent: true,
-        })
+        w.plan_on(&observed, mode, &lab::policy())
     };
     let acts = |p: &Plan, slot: &str| p.actions.iter().any(|a| a.slot().as_str() == slot);
     let now = plan_at(&w, Mode::Converge, w.now);
@@ -126,16 +117,7 @@ fn a_second_product_with_one_token_is_named_and_cancelled_when_surely_unused() {
             unused,
         };
         observed.twins.insert("router-a".into(), vec![twin]);
-        let p = plan(Input {
-            graph: &w.graph,
-            observed: &observed,
-            policy: &lab::policy(),
-            mode: Mode::Converge,
-            timing: &Timing::scaled(1.0),
-            now: World::at(w.now),
-            other_path_proven: None,
-            consent: true,
-        });
+        let p = w.plan_on(&observed, Mode::Converge, &lab::policy());
         let told = p.blockers.iter().find(|b| b.why == Why::Duplicate).unwrap();
         assert!(
             told.message.contains("id-router-a") && told.message.contains("second"),
@@ -181,16 +163,7 @@ fn a_product_that_stays_cancelled_is_cancelled_again() {
             observed.memos.entry("router-a".into()).or_default().acted =
                 Some(World::at(w.now - ago));
         }
-        let p = plan(Input {
-            graph: &w.graph,
-            observed: &observed,
-            policy: &lab::policy(),
-            mode: Mode::TearDown,
-            timing: &Timing::scaled(1.0),
-            now: World::at(w.now),
-            other_path_proven: None,
-            consent: true,
-        });
+        let p = w.plan_on(&observed, Mode::TearDown, &lab::policy());
         assert_eq!(
             p.actions == again,
             acts,
