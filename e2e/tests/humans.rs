@@ -5,7 +5,7 @@
 //! `CAUSEWAY_HUMANS_EVERY` chooses after how many mutating calls apart people act (default 5; 1: between any two steps).
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)] // a failed assumption is a failed test; numbers are told
 
-use causeway::clients::megaport::McrUpdate;
+use causeway::clients::megaport::{McrOrder, McrUpdate};
 use causeway_api::FINALIZER;
 use causeway_e2e::demo::checks::bought_once;
 use causeway_e2e::harness::{Case, Human, Rig, ready_lab, simulate};
@@ -327,6 +327,74 @@ fn a_router_renamed_in_the_portal_is_not_bought_again() {
         });
     });
     eprintln!("the router renamed at {cases} moments of the creation");
+}
+
+/// Somebody puts the ID of a router of their own where ours stands. While ours has its name, the name counts; without it nobody
+/// knows which is ours, and nothing is cancelled until a person says so.
+#[test]
+fn a_status_that_somebody_edits_makes_nothing_ours() {
+    let lab = ready_lab();
+    for renamed in [false, true] {
+        simulate(async || {
+            let mut rig = Rig::from_snapshot(lab);
+            rig.start_operator();
+            rig.until("Ready", PATIENCE, Rig::lab_is_ready).await;
+            let person = Human::of(&rig).await.megaport;
+            let ours = person.products().await.unwrap().mcrs.swap_remove(0);
+            let theirs = person
+                .buy_mcr(&McrOrder {
+                    name: "somebody's".to_owned(),
+                    location_id: ours.location_id,
+                    port_speed_mbps: ours.port_speed_mbps,
+                    term_months: 1,
+                    asn: ours.asn.unwrap(),
+                    diversity_zone: ours.diversity_zone.clone(),
+                    cost_centre: None,
+                    tags: std::collections::BTreeMap::new(),
+                })
+                .await
+                .unwrap();
+            let call_it = async |name: &str| {
+                let update = McrUpdate {
+                    name: Some(name.to_owned()),
+                    cost_centre: ours.cost_centre.clone().unwrap_or_default(),
+                    term_months: None,
+                };
+                person.update_mcr(&ours.uid, &update).await.unwrap();
+            };
+            if renamed {
+                call_it("core").await;
+                rig.pass(Duration::from_mins(10)).await;
+            }
+            let api = rig.kind("HybridInterconnect");
+            let mut object = api.get("lab").await.unwrap();
+            let slots = object.data["status"]["slots"].as_array_mut().unwrap();
+            let router = slots.iter_mut().find(|s| s["name"] == "router-a").unwrap();
+            assert_eq!(router["id"], ours.uid);
+            router["id"] = json!(theirs);
+            api.replace_status("lab", &PostParams::default(), &object)
+                .await
+                .unwrap();
+            rig.pass(Duration::from_mins(10)).await;
+            rig.delete_all().await;
+            if renamed {
+                rig.until("the router is left alone, and why", PATIENCE, async |r| {
+                    let Some(lab) = r.get("HybridInterconnect", "lab").await else {
+                        panic!("the interconnect went without its router");
+                    };
+                    condition(&lab, "Deleting").2.contains("put [cw-")
+                })
+                .await;
+                call_it(&ours.name).await;
+            }
+            rig.until("gone", PATIENCE, Rig::all_gone).await;
+            let products = person.products().await.unwrap();
+            assert!(products.mcr(&theirs).is_some_and(|m| !m.status.is_gone()));
+            let left = rig.leftovers();
+            assert_eq!(left.len(), 1, "{left:#?}");
+            assert!(left[0].contains("somebody's"), "{left:#?}");
+        });
+    }
 }
 
 /// What somebody cancels is ordered again, once: the first one has ended by then.

@@ -8,7 +8,8 @@ use crate::clients::megaport::{
 use crate::controllers::env::MegaportEnv;
 use crate::controllers::marks::without_token;
 use causeway_model::desired::{Desired, Drift, McrSession};
-use causeway_model::intent::{CloudError, Intent};
+use causeway_model::intent::{CloudError, Intent, Sent};
+use causeway_model::observe::Ownership;
 use causeway_model::plan::Action;
 use causeway_model::slot::{Class, Slot};
 use causeway_model::spec::PeeringPort;
@@ -25,8 +26,12 @@ pub(super) async fn run(
     let client = &megaport.account.client;
     match action {
         Action::Create { .. } => create(x, megaport, slot, action).await,
-        Action::Update { drift, .. } => update(x, megaport, slot, drift).await,
+        Action::Update { drift, .. } => {
+            surely_ours(x, megaport, slot).await?;
+            update(x, megaport, slot, drift).await
+        }
         Action::Delete { .. } => {
+            surely_ours(x, megaport, slot).await?;
             let uid = x.id(slot)?;
             match slot.class {
                 Class::Router => client.cancel_mcr(&uid).await?,
@@ -315,6 +320,44 @@ fn service_key(
         })
         .ok_or_else(|| x.missing(slot, "the circuit"))?;
     circuit.properties.key(&id)
+}
+
+/// Status alone makes nothing ours: people can edit it. A product whose name has lost the token is changed only if its tags,
+/// which lists do not show (megaport.md §6), carry this slot's mark.
+async fn surely_ours(
+    x: &Executor<'_>,
+    megaport: &MegaportEnv,
+    slot: &Slot,
+) -> Result<(), CloudError> {
+    let uid = x.id(slot)?;
+    let s = &megaport.snapshot;
+    let mut vxcs = s.vxcs().iter();
+    let name = s
+        .mcr(&uid)
+        .map(|m| &m.name)
+        .or_else(|| vxcs.find(|v| v.uid == uid).map(|v| &v.name));
+    let marks = &x.env.marks;
+    if name.is_some_and(|n| marks.judge_product(n, &slot.id) == Some(Ownership::Ours)) {
+        return Ok(());
+    }
+    let tags = megaport.account.client.tags(&uid).await?;
+    if tags.is_some_and(|t| marks.is_slot(&t, &slot.id)) {
+        return Ok(());
+    }
+    let message = format!(
+        "{} {uid} stands in this object's status, but neither its name nor its tags carry this object's mark, so it is left alone: if it is this object's, put [{}] back into its name",
+        slot.noun,
+        marks.token(&slot.id)
+    );
+    let refused = CloudError::new(
+        slot.provider,
+        "check the mark",
+        uid,
+        Intent::Terminal,
+        "NameConflict",
+        message,
+    );
+    Err(refused.sent(Sent::No))
 }
 
 async fn update(

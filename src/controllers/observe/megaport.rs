@@ -68,9 +68,13 @@ fn look<T>(
             .min_by_key(|t| head(t).0.clone())
     };
     let by_id = wanted.and_then(|id| all.iter().find(|t| head(t).0 == id));
+    let named = |t: &T| env.marks.judge_product(head(t).1, &slot.id).is_some();
     let found = match by_id {
-        // A tombstone may have a successor with our token.
-        Some(t) if head(t).2.is_gone() && imported.is_none() => by_token().or(Some(t)),
+        // A tombstone may have a successor with our token. And a name with the token counts for more than a status, which
+        // people can edit; without any such name the recorded one was renamed.
+        Some(t) if imported.is_none() && (head(t).2.is_gone() || !named(t)) => {
+            by_token().or(Some(t))
+        }
         Some(t) => Some(t),
         None if imported.is_none() => by_token(),
         None => None,

@@ -123,7 +123,11 @@ impl Weather {
             } else if throw < self.lost {
                 Fate::LoseResponse
             } else if throw < self.lost + self.refused {
-                Fate::Fail(one_of(&mut dice, &[429, 500, 503, 409], 500))
+                // Only writes conflict; the throw is the same, so that other seeds stay what they were.
+                match one_of(&mut dice, &[429, 500, 503, 409], 500) {
+                    409 if matches!(r.verb, "get" | "list" | "watch") => Fate::Fail(500),
+                    code => Fate::Fail(code),
+                }
             } else if r.verb == "list" && dice.unit() < self.stale {
                 Fate::Stale(dice.below(20))
             } else {

@@ -173,3 +173,21 @@ fn a_product_that_stays_cancelled_is_cancelled_again() {
         );
     }
 }
+
+/// Status may be edited by people. What is found with our mark counts: its ID is recorded, also while it is taken down, or the
+/// object that status named would be deleted next.
+#[test]
+fn the_record_follows_what_is_found_under_another_id() {
+    let graphs = lab::graphs().into_iter();
+    let mut graphs = graphs.filter(|(_, g)| g.slots.contains_key("router-a"));
+    let mut w = World::new(graphs.next().unwrap().1, 0);
+    w.run(Mode::Converge);
+    for mode in [Mode::Converge, Mode::TearDown] {
+        let mut observed = w.observed();
+        assert!(w.plan_on(&observed, mode, &lab::policy()).adopt.is_empty());
+        let record = observed.records.get_mut("router-a").unwrap();
+        let ours = record.id.replace("somebody's".to_owned()).unwrap();
+        let p = w.plan_on(&observed, mode, &lab::policy());
+        assert_eq!(p.adopt, BTreeMap::from([("router-a".into(), ours)]));
+    }
+}
