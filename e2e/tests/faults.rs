@@ -11,12 +11,20 @@ use causeway_sandbox::faults::{Effect, Fault, Match};
 use causeway_sandbox::rng::Rng;
 use causeway_sandbox::wire::Provider;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 /// Twice and more what a life takes with every wait and retry.
 const PATIENCE: Duration = Duration::from_hours(4);
 const SEED: u64 = 5;
+/// Half of what the operator allows for, the most that the sandbox takes as bounds of how long reads lag, in seconds.
+const MOST: [(&str, f64); 4] = [
+    ("arm", 30.0),
+    ("ec2", 60.0),
+    ("directconnect", 60.0),
+    ("megaport", 150.0),
+];
 
 /// An operation that changes something, and how often a life without faults calls it.
 type Operations = BTreeMap<(Provider, String), u64>;
@@ -262,13 +270,7 @@ fn an_order_that_could_not_be_deployed_waits_for_a_person() {
 
 #[test]
 fn reads_lag_behind_writes() {
-    // Twice the sandbox's own bounds; then half of what the operator allows for, the most that the sandbox takes.
-    let most = [
-        ("arm", 30.0),
-        ("ec2", 60.0),
-        ("directconnect", 60.0),
-        ("megaport", 150.0),
-    ];
+    // Twice the sandbox's own bounds; then the most.
     for seed in [SEED, SEED + 1] {
         let mut case = Case::lab();
         case.seed = seed;
@@ -280,7 +282,7 @@ fn reads_lag_behind_writes() {
             &case,
             &[],
         );
-        for (provider, bound) in most {
+        for (provider, bound) in MOST {
             case.world.lags.insert(provider.to_owned(), bound);
         }
         same_end(
@@ -379,4 +381,64 @@ fn clocks_are_wrong() {
             it.struck, it.seconds
         );
     }
+}
+
+/// An operator dies while the answer to its order is lost, and the clock of the next one is ahead by more than any read lags,
+/// or behind: the record looks old, or lies in the future, and what was ordered shows itself late. How long that is waited for
+/// is measured by the clock of the one that waits.
+#[test]
+fn an_order_written_down_by_another_clock_is_waited_for() {
+    let mut case = Case::lab();
+    for (provider, bound) in MOST {
+        case.world.lags.insert(provider.to_owned(), bound);
+    }
+    let mut orders = everywhere(Effect::LoseResponse, 1, None, None);
+    orders.retain(|f| {
+        let operation = f.matches.operation.as_deref().unwrap_or_default();
+        is_order(f) || operation.starts_with("Create")
+    });
+    for nth in 2..=3 {
+        let more = everywhere(Effect::LoseResponse, nth, None, None);
+        orders.extend(more.into_iter().filter(is_order));
+    }
+    assert!(orders.len() > 6, "{orders:?}");
+    let mut cases: Vec<_> = orders.into_iter().map(|order| (order, 600)).collect();
+    cases.push((cases[0].0.clone(), -600));
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|threads| {
+        for _ in 0..2 {
+            threads.spawn(|| {
+                while let Some((order, skew)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    dies_at(&case, order, *skew);
+                }
+            });
+        }
+    });
+    println!("{} orders by another clock", cases.len());
+}
+
+/// An operator dies at this order, and the next one lives by this clock.
+fn dies_at(case: &Case, order: &Fault, skew: i64) {
+    let of = &order.matches;
+    let what = format!("{:?} {:?}, clock {skew}", of.operation, of.nth);
+    simulate(async || {
+        let mut rig = Rig::new(case);
+        rig.sandbox.add_fault(order.clone());
+        rig.start_operator();
+        rig.apply_all().await;
+        let look = Duration::from_millis(200);
+        rig.until_each(look, "the order", PATIENCE, async |r| {
+            let mut faults = r.sandbox.read(|s| s.faults.active.clone()).into_iter();
+            faults.any(|a| a.applied > 0)
+        })
+        .await;
+        // It runs on, in a world that nobody looks at any more.
+        let crashed = rig.snapshot();
+        let mut rig = Rig::from_snapshot(&crashed);
+        rig.skew(&[skew]);
+        rig.start_operator();
+        let ready = format!("Ready, {what}");
+        rig.until(&ready, PATIENCE, Rig::lab_is_ready).await;
+        assert_eq!(rig.bought(), REFERENCE.bought, "{what}");
+    });
 }

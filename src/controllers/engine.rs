@@ -197,6 +197,7 @@ async fn step<K: Managed>(
     }
     hold_secrets(ctx, object).await;
     polls::look_at_operations(ctx, &prepared, memo).await;
+    memo.pending(&records, now);
     let mut observed = observe(&prepared.env, &prepared.graph, &records);
     observed.memos = memo
         .slots

@@ -1,6 +1,6 @@
 //! What this process remembers of objects between reconciles. Lost on restart; correctness never depends on it.
 
-use causeway_model::observe::Memo;
+use causeway_model::observe::{Memo, Record};
 use causeway_model::report::Rejection;
 use causeway_model::slot::SlotId;
 use jiff::Timestamp;
@@ -40,6 +40,19 @@ impl ObjectMemo {
     /// run may have ordered something.
     pub fn wiped_possible(&self) -> bool {
         !self.born_here
+    }
+
+    /// Notes since when creates that were written down have not shown themselves.
+    pub fn pending(&mut self, records: &BTreeMap<SlotId, Record>, now: Timestamp) {
+        for (slot, m) in &mut self.slots {
+            if records.get(slot).is_none_or(|r| r.intent.is_none()) {
+                m.memo.pending_since = None;
+            }
+        }
+        for (slot, _) in records.iter().filter(|(_, r)| r.intent.is_some()) {
+            let memo = &mut self.slots.entry(slot.clone()).or_default().memo;
+            memo.pending_since.get_or_insert(now);
+        }
     }
 }
 

@@ -119,6 +119,9 @@ pub struct Record {
 pub struct Memo {
     /// When an update or deletion was last accepted: for a lag window the old state proves nothing.
     pub acted: Option<Timestamp>,
+    /// Since when this process knows of a create that was written down and has not shown itself. The record's own time is of
+    /// the clock of whoever wrote it, which may have been another machine's.
+    pub pending_since: Option<Timestamp>,
     pub refreshed: Option<Timestamp>,
     /// Consecutive failures of calls on it and when the next try is due.
     pub failures: u32,

@@ -351,14 +351,12 @@ impl Walk<'_> {
     /// a call may have taken long).
     fn create_is_ambiguous(&self, slot: &Slot) -> bool {
         let recent = |at: Timestamp| self.may_be_invisible(slot, at);
-        let answered = self.memo(&slot.id).acted;
-        let sent = self
-            .input
-            .observed
-            .records
-            .get(&slot.id)
-            .and_then(|r| r.intent)
-            .map(|intent| answered.map_or(intent, |at| at.max(intent)));
+        let memo = self.memo(&slot.id);
+        let record = self.input.observed.records.get(&slot.id);
+        let sent = record.and_then(|r| r.intent).map(|intent| {
+            let since = memo.pending_since.unwrap_or(intent);
+            memo.acted.map_or(since, |at| at.max(since))
+        });
         let wiped = slot.paid && self.input.observed.amnesia_since.is_some_and(recent);
         let late = sent.is_some() && self.predecessor_may_have_bought(slot);
         sent.is_some_and(recent) || wiped || late

@@ -37,6 +37,29 @@ fn an_ambiguous_order_is_waited_for_before_it_is_repeated_or_given_up() {
     assert!(p.forget.contains(&"router-a".into()));
 }
 
+/// How old a record looks depends on two clocks. What counts is since when this process knows of it.
+#[test]
+fn an_order_written_down_by_another_clock_is_waited_for_as_long() {
+    let graph = crate::graph::interconnect::graph(&lab::interconnect(Vec::new()), &[]);
+    let mut w = World::new(graph, 0);
+    for written in [w.now - 600, w.now + 600] {
+        let record = Record {
+            id: None,
+            intent: Some(World::at(written)),
+            seen: false,
+            applied: BTreeMap::new(),
+        };
+        w.records.insert("router-a".into(), record);
+        for (known_for, orders) in [(0, false), (299, false), (301, true)] {
+            let memo = w.memos.entry("router-a".into()).or_default();
+            memo.pending_since = Some(World::at(w.now - known_for));
+            let p = w.plan(Mode::Converge, &lab::policy());
+            let acts = p.actions.iter().any(|a| a.slot().as_str() == "router-a");
+            assert_eq!(acts, orders, "written {written}, known for {known_for}");
+        }
+    }
+}
+
 /// A leader that took over without a hand-over buys nothing until what its predecessor may have sent has become visible:
 /// with a record of the order or without one, and what is free is made at once.
 #[test]
