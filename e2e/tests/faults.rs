@@ -18,13 +18,6 @@ use std::time::Duration;
 /// Twice and more what a life takes with every wait and retry.
 const PATIENCE: Duration = Duration::from_hours(4);
 const SEED: u64 = 5;
-/// Half of what the operator allows for, the most that the sandbox takes as bounds of how long reads lag, in seconds.
-const MOST: [(&str, f64); 4] = [
-    ("arm", 30.0),
-    ("ec2", 60.0),
-    ("directconnect", 60.0),
-    ("megaport", 150.0),
-];
 
 /// An operation that changes something, and how often a life without faults calls it.
 type Operations = BTreeMap<(Provider, String), u64>;
@@ -165,10 +158,16 @@ fn is_order(fault: &Fault) -> bool {
 }
 
 /// On the first, and then on the second call of each operation.
-fn once_everywhere(what: &str, effect: Effect, status: Option<u16>, seconds: Option<f64>) {
+fn once_everywhere(
+    case: &Case,
+    what: &str,
+    effect: Effect,
+    status: Option<u16>,
+    seconds: Option<f64>,
+) {
     for nth in 1..=2 {
         let faults = everywhere(effect, nth, status, seconds);
-        let struck = same_end(&format!("{what}, call {nth}"), &Case::lab(), &faults);
+        let struck = same_end(&format!("{what}, call {nth}"), case, &faults);
         assert!(
             struck >= faults.len() as u64,
             "{what}: only {struck} of {} faults struck",
@@ -179,17 +178,17 @@ fn once_everywhere(what: &str, effect: Effect, status: Option<u16>, seconds: Opt
 
 #[test]
 fn each_call_is_throttled_once() {
-    once_everywhere("429", Effect::Status, Some(429), Some(20.0));
+    once_everywhere(&Case::lab(), "429", Effect::Status, Some(429), Some(20.0));
 }
 
 #[test]
 fn each_call_fails_once_with_500() {
-    once_everywhere("500", Effect::Status, Some(500), None);
+    once_everywhere(&Case::lab(), "500", Effect::Status, Some(500), None);
 }
 
 #[test]
 fn each_call_fails_once_with_503() {
-    once_everywhere("503", Effect::Status, Some(503), None);
+    once_everywhere(&Case::lab(), "503", Effect::Status, Some(503), None);
 }
 
 #[test]
@@ -202,17 +201,36 @@ fn each_call_times_out_once() {
 
 #[test]
 fn each_request_is_lost_once() {
-    once_everywhere("request lost", Effect::LoseRequest, None, None);
+    once_everywhere(
+        &Case::lab(),
+        "request lost",
+        Effect::LoseRequest,
+        None,
+        None,
+    );
 }
 
+/// What was made by a call whose answer was lost shows itself late: nothing else tells that it was made.
 #[test]
 fn each_answer_is_lost_once() {
-    once_everywhere("answer lost", Effect::LoseResponse, None, None);
+    once_everywhere(
+        &Case::lab().lagging(),
+        "answer lost",
+        Effect::LoseResponse,
+        None,
+        None,
+    );
 }
 
 #[test]
 fn each_answer_is_truncated_once() {
-    once_everywhere("answer truncated", Effect::Truncate, None, None);
+    once_everywhere(
+        &Case::lab().lagging(),
+        "answer truncated",
+        Effect::Truncate,
+        None,
+        None,
+    );
 }
 
 #[test]
@@ -282,9 +300,7 @@ fn reads_lag_behind_writes() {
             &case,
             &[],
         );
-        for (provider, bound) in MOST {
-            case.world.lags.insert(provider.to_owned(), bound);
-        }
+        case = case.lagging();
         same_end(
             &format!("lags of {:?}, seed {seed}", case.world.lags),
             &case,
@@ -334,12 +350,13 @@ fn watch_events_are_lost_doubled_and_late() {
     }
 }
 
+/// What was just ordered is missing in the list and in the clouds: only that the old version can not be written over tells.
 #[test]
 fn lists_are_of_an_earlier_time_at_every_restart() {
     for seed in SEED..SEED + 3 {
         let stale = Arc::new(Mutex::new((Rng::new(seed), 0u64)));
         let it = life(
-            &Case::lab(),
+            &Case::lab().lagging(),
             &[],
             &|rig| {
                 let stale = stale.clone();
@@ -368,18 +385,18 @@ fn lists_are_of_an_earlier_time_at_every_restart() {
 /// down of an order lies in the future of the next, or long ago.
 #[test]
 fn clocks_are_wrong() {
+    let pause = Some(Duration::from_secs(170));
+    let right = life(&Case::lab(), &[], &|_| (), pause).seconds;
     for skews in [&[600][..], &[-600], &[600, -600], &[-300, 0, 540]] {
-        let it = life(
-            &Case::lab(),
-            &[],
-            &|rig| rig.skew(skews),
-            Some(Duration::from_secs(170)),
-        );
+        let it = life(&Case::lab(), &[], &|rig| rig.skew(skews), pause);
         assert_eq!(it.bought, REFERENCE.bought, "{skews:?}");
         println!(
-            "clocks wrong by {skews:?} s, one after the other: {} restarts, {} simulated s, everything bought once, nothing left",
+            "clocks wrong by {skews:?} s, one after the other: {} restarts, {} simulated s (right clocks: {right}), \
+             everything bought once, nothing left",
             it.struck, it.seconds
         );
+        // Nothing waits for a time that another clock has written down.
+        assert!(it.seconds < right + 120, "{skews:?}: {} s", it.seconds);
     }
 }
 
@@ -388,10 +405,7 @@ fn clocks_are_wrong() {
 /// is measured by the clock of the one that waits.
 #[test]
 fn an_order_written_down_by_another_clock_is_waited_for() {
-    let mut case = Case::lab();
-    for (provider, bound) in MOST {
-        case.world.lags.insert(provider.to_owned(), bound);
-    }
+    let case = Case::lab().lagging();
     let mut orders = everywhere(Effect::LoseResponse, 1, None, None);
     orders.retain(|f| {
         let operation = f.matches.operation.as_deref().unwrap_or_default();

@@ -46,6 +46,21 @@ impl Case {
         }
     }
 
+    /// In clouds whose reads lag as long as the sandbox takes: half of what the operator allows for.
+    #[must_use]
+    pub fn lagging(mut self) -> Self {
+        let most = [
+            ("arm", 30.0),
+            ("ec2", 60.0),
+            ("directconnect", 60.0),
+            ("megaport", 150.0),
+        ];
+        for (provider, seconds) in most {
+            self.world.lags.insert(provider.to_owned(), seconds);
+        }
+        self
+    }
+
     pub(super) fn namespace(&self) -> String {
         self.manifests
             .iter()
