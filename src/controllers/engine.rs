@@ -206,7 +206,11 @@ async fn step<K: Managed>(
         .collect();
     // Our finalizer is on it and nothing is recorded: a new object, or one whose status was lost (api.md §3).
     let wiped = object.common().is_none_or(|c| c.slots.is_empty()) && memo.wiped_possible();
-    observed.amnesia_since = wiped.then(|| *memo.first_seen.get_or_insert(now));
+    if wiped {
+        memo.first_seen.get_or_insert(now);
+    }
+    // It lasts: the first new record does not bring the lost ones back.
+    observed.amnesia_since = memo.first_seen;
     polls::settle_locks(ctx, key, &prepared, &observed, memo, now);
     observed.held = ctx.locks.held();
     observed.predecessor_until = ctx.leadership.predecessor_until();

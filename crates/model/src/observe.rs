@@ -153,8 +153,8 @@ pub struct Observed {
     pub twins: BTreeMap<SlotId, Vec<Twin>>,
     /// Locks that somebody holds, with words for who: never our own slot's.
     pub held: BTreeMap<LockKey, String>,
-    /// Set while our finalizer is on an object whose status was lost: since when we have been looking. Every paid slot
-    /// is ambiguous until a lag window has passed (api.md §3).
+    /// Set while our finalizer is on an object whose status was lost: since when we have been looking. Every slot
+    /// whose object can exist twice is ambiguous until a lag window has passed (api.md §3).
     pub amnesia_since: Option<Timestamp>,
     /// Until when requests of another process, which led before this one and did not hand over, may still be carried
     /// out. Nothing is bought until a lag window after it has passed.

@@ -357,7 +357,7 @@ impl Walk<'_> {
             let since = memo.pending_since.unwrap_or(intent);
             memo.acted.map_or(since, |at| at.max(since))
         });
-        let wiped = slot.paid && self.input.observed.amnesia_since.is_some_and(recent);
+        let wiped = slot.can_exist_twice() && self.input.observed.amnesia_since.is_some_and(recent);
         let late = sent.is_some() && self.predecessor_may_have_bought(slot);
         sent.is_some_and(recent) || wiped || late
     }

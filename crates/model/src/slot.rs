@@ -240,6 +240,12 @@ pub struct Slot {
 }
 
 impl Slot {
+    /// Whether a create that is sent twice makes two objects: what the provider knows by an ID of its own, and we by our mark
+    /// alone. Azure's names, and what is known by what it connects, exist once.
+    pub fn can_exist_twice(&self) -> bool {
+        self.paid || matches!(self.recognition, Recognition::Tag | Recognition::Token)
+    }
+
     /// Settings to record once they are applied: what the cloud says can not tell a change of the spec from one by
     /// somebody else.
     pub fn applied(&self) -> BTreeMap<String, String> {

@@ -37,6 +37,26 @@ fn an_ambiguous_order_is_waited_for_before_it_is_repeated_or_given_up() {
     assert!(p.forget.contains(&"router-a".into()));
 }
 
+/// A status that was lost says nothing of what was made a moment ago: whatever can exist twice is waited for, also what is
+/// free, and the rest is made at once.
+#[test]
+fn nothing_that_can_exist_twice_is_made_before_a_lost_status_has_been_made_up_for() {
+    for (name, graph) in lab::graphs() {
+        let w = World::new(graph, 0);
+        let mut observed = w.observed();
+        for (lost_for, all) in [(0, false), (301, true)] {
+            observed.amnesia_since = Some(World::at(w.now - lost_for));
+            let p = w.plan_on(&observed, Mode::Converge, &lab::policy());
+            let slots = p.actions.iter().map(|a| &w.graph.slots[a.slot()]);
+            let mut twice = slots.filter(|s| s.can_exist_twice()).map(|s| &s.id);
+            assert!(all || twice.next().is_none(), "{name}: {:?}", p.actions);
+        }
+        observed.amnesia_since = None;
+        let free = w.plan_on(&observed, Mode::Converge, &lab::policy());
+        assert!(!free.actions.is_empty(), "{name}");
+    }
+}
+
 /// How old a record looks depends on two clocks. What counts is since when this process knows of it.
 #[test]
 fn an_order_written_down_by_another_clock_is_waited_for_as_long() {
