@@ -45,8 +45,9 @@ test: controlplane fmt-check lint deny-if-present ## Every test, generated files
 	  | tee $(BIN)/test.log || { $(FAILURES); exit 1; }
 
 .PHONY: soak
-soak: ## Pairs of crashes and storms of faults, for hours: CAUSEWAY_SOAK_SCHEDULES=10000, CAUSEWAY_SOAK_MINUTES=120
+soak: ## Pairs of crashes, storms of faults, 21 lives of killed and stopped binaries: CAUSEWAY_SOAK_SCHEDULES=10000, CAUSEWAY_SOAK_MINUTES=120
 	$(CARGO) test --workspace --locked --test soak -- --ignored --nocapture
+	CAUSEWAY_LIFE_ROUNDS=7 $(CARGO) test --workspace --locked --test life --test restarts -- --nocapture
 
 .PHONY: controlplane
 controlplane: build ## Obtain kube-apiserver, etcd, kube-controller-manager, kubectl, helm; print their folder
