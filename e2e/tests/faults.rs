@@ -5,13 +5,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)] // a failed assumption is a failed test
 
 use causeway_e2e::harness::apiserver::{ApiEvent, ApiRequest, Delivery, Verdict};
-use causeway_e2e::harness::{Case, Human, Rig, simulate};
+use causeway_e2e::harness::{Case, Human, Rig, on_threads, simulate};
 use causeway_e2e::objects::condition;
 use causeway_sandbox::faults::{Effect, Fault, Match};
 use causeway_sandbox::rng::Rng;
 use causeway_sandbox::wire::Provider;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
@@ -418,17 +417,9 @@ fn an_order_written_down_by_another_clock_is_waited_for() {
     assert!(orders.len() > 6, "{orders:?}");
     let mut cases: Vec<_> = orders.into_iter().map(|order| (order, 600)).collect();
     cases.push((cases[0].0.clone(), -600));
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|threads| {
-        for _ in 0..2 {
-            threads.spawn(|| {
-                while let Some((order, skew)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    dies_at(&case, order, *skew);
-                }
-            });
-        }
-    });
-    println!("{} orders by another clock", cases.len());
+    let number = cases.len();
+    on_threads(cases, None, |(order, skew)| dies_at(&case, &order, skew));
+    println!("{number} orders by another clock");
 }
 
 /// An operator dies at this order, and the next one lives by this clock.

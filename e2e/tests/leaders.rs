@@ -9,10 +9,10 @@ use causeway::leader::{LEASE_NAME, Terms};
 use causeway_e2e::demo::checks;
 use causeway_e2e::harness::apiserver::Verdict;
 use causeway_e2e::harness::elected::{Change, holder};
-use causeway_e2e::harness::{Case, Elected, Rig, simulate};
+use causeway_e2e::harness::{Case, Elected, Rig, on_threads, simulate};
 use causeway_sandbox::SimTime;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_hours(6);
@@ -196,25 +196,14 @@ fn a_leader_that_stands_still_or_is_cut_off_and_comes_back_buys_nothing_twice() 
             (1..=rounds * 6).collect()
         }
     };
-    let over = AtomicUsize::new(0);
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|threads| {
-        for _ in 0..2 {
-            threads.spawn(|| {
-                while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let went = simulate(async || life(*seed).await);
-                    over.fetch_add(usize::try_from(went).unwrap(), Ordering::Relaxed);
-                }
-            });
-        }
-    });
-    let over = over.into_inner();
+    let number = seeds.len() as u64;
+    let went = on_threads(seeds, None, |seed| simulate(async || life(seed).await));
+    let over: u64 = went.into_iter().sum();
     eprintln!(
-        "{} lives under two operators, troubled twice each: the Lease went over {over} times, everything was bought once",
-        seeds.len()
+        "{number} lives under two operators, troubled twice each: the Lease went over {over} times, everything was bought once"
     );
     assert!(
-        seeds.len() == 1 || over >= seeds.len(),
+        number == 1 || over >= number,
         "the Lease went over only {over} times"
     );
 }

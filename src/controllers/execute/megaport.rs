@@ -8,7 +8,7 @@ use crate::clients::megaport::{
 use crate::controllers::env::MegaportEnv;
 use crate::controllers::marks::without_token;
 use causeway_model::desired::{Desired, Drift, McrSession};
-use causeway_model::intent::{CloudError, Intent, Sent};
+use causeway_model::intent::{CloudError, Intent};
 use causeway_model::observe::Ownership;
 use causeway_model::plan::Action;
 use causeway_model::slot::{Class, Slot};
@@ -349,15 +349,14 @@ async fn surely_ours(
         slot.noun,
         marks.token(&slot.id)
     );
-    let refused = CloudError::new(
+    Err(CloudError::new(
         slot.provider,
         "check the mark",
         uid,
         Intent::Terminal,
         "NameConflict",
         message,
-    );
-    Err(refused.sent(Sent::No))
+    ))
 }
 
 async fn update(

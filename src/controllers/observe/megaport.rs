@@ -61,18 +61,18 @@ fn look<T>(
         .and_then(|i| i.as_deref())
         .or_else(|| record.and_then(|r| r.id.as_deref()));
     let live = |t: &&T| !head(t).2.is_gone();
+    let named = |t: &&T| env.marks.judge_product(head(t).1, &slot.id).is_some();
     let by_token = || {
         all.iter()
             .filter(live)
-            .filter(|t| env.marks.judge_product(head(t).1, &slot.id).is_some())
+            .filter(named)
             .min_by_key(|t| head(t).0.clone())
     };
     let by_id = wanted.and_then(|id| all.iter().find(|t| head(t).0 == id));
-    let named = |t: &T| env.marks.judge_product(head(t).1, &slot.id).is_some();
     let found = match by_id {
         // A tombstone may have a successor with our token. And a name with the token counts for more than a status, which
         // people can edit; without any such name the recorded one was renamed.
-        Some(t) if imported.is_none() && (head(t).2.is_gone() || !named(t)) => {
+        Some(t) if imported.is_none() && (head(t).2.is_gone() || !named(&t)) => {
             by_token().or(Some(t))
         }
         Some(t) => Some(t),

@@ -55,7 +55,8 @@ impl Walk<'_> {
                 // Found under another ID than is recorded: the record follows, or the old ID's object would be taken for
                 // this one as soon as this one is gone.
                 let record = self.input.observed.records.get(&slot.id);
-                if record.is_some_and(|r| r.id.as_ref().is_some_and(|id| *id != p.id)) {
+                let known = record.and_then(|r| r.id.as_ref());
+                if known.is_some_and(|id| *id != p.id) {
                     self.plan.adopt.insert(slot.id.clone(), p.id.clone());
                 }
                 self.phase(slot, phase_of(&p));

@@ -5,9 +5,9 @@
 #![allow(clippy::print_stdout)]
 
 use super::{Kind, Moment, Phase, Reference, Verdict, Wire};
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use crate::harness::on_threads;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// All references, by kind and phase.
@@ -24,44 +24,6 @@ pub enum Run {
 
 /// A run of a reference.
 pub type Job = (Arc<Reference>, Run);
-
-/// How many threads: `CAUSEWAY_CRASH_THREADS`, else two.
-pub fn threads() -> usize {
-    let asked = std::env::var("CAUSEWAY_CRASH_THREADS").ok();
-    asked.and_then(|n| n.parse().ok()).unwrap_or(2)
-}
-
-/// Does all jobs, in order, until there are none or `until` has come.
-fn on_threads<J: Send, R: Send>(
-    jobs: impl IntoIterator<Item = J>,
-    until: Option<Instant>,
-    work: impl Fn(J) -> R + Sync,
-) -> Vec<R> {
-    let queue: Mutex<VecDeque<J>> = Mutex::new(jobs.into_iter().collect());
-    let done = Mutex::new(Vec::new());
-    let over = AtomicBool::new(false);
-    std::thread::scope(|s| {
-        for _ in 0..threads() {
-            s.spawn(|| {
-                while !over.load(Ordering::Relaxed) {
-                    let job = queue
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .pop_front();
-                    let Some(job) = job else { return };
-                    let result = work(job);
-                    done.lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .push(result);
-                    if until.is_some_and(|u| Instant::now() >= u) {
-                        over.store(true, Ordering::Relaxed);
-                    }
-                }
-            });
-        }
-    });
-    done.into_inner().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// The lives without a crash: what is created is changed, and it is deleted as it was created.
 pub fn references(wanted: impl Fn(Kind, Phase) -> bool + Sync) -> References {

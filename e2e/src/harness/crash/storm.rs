@@ -125,7 +125,7 @@ impl Weather {
             } else if throw < self.lost + self.refused {
                 // Only writes conflict; the throw is the same, so that other seeds stay what they were.
                 match one_of(&mut dice, &[429, 500, 503, 409], 500) {
-                    409 if matches!(r.verb, "get" | "list" | "watch") => Fate::Fail(500),
+                    409 if !r.mutating() => Fate::Fail(500),
                     code => Fate::Fail(code),
                 }
             } else if r.verb == "list" && dice.unit() < self.stale {

@@ -2,6 +2,15 @@
 
 use super::*;
 
+/// A finished world with a router of its own.
+fn with_router() -> World {
+    let graphs = lab::graphs().into_iter();
+    let mut graphs = graphs.filter(|(_, g)| g.slots.contains_key("router-a"));
+    let mut w = World::new(graphs.next().unwrap().1, 0);
+    w.run(Mode::Converge);
+    w
+}
+
 #[test]
 fn an_ambiguous_order_is_waited_for_before_it_is_repeated_or_given_up() {
     let mut w = World::new(
@@ -179,10 +188,7 @@ fn a_second_product_with_one_token_is_named_and_cancelled_when_surely_unused() {
 /// `CANCELLED` may be the minute before the end, or an end that failed (megaport.md §13.3): then it is cancelled again.
 #[test]
 fn a_product_that_stays_cancelled_is_cancelled_again() {
-    let graphs = lab::graphs().into_iter();
-    let mut graphs = graphs.filter(|(_, g)| g.slots.contains_key("router-a"));
-    let mut w = World::new(graphs.next().unwrap().1, 0);
-    w.run(Mode::Converge);
+    let w = with_router();
     let mut observed = w.observed();
     let Some(Seen::Present(router)) = observed.seen.get_mut(&SlotId::new("router-a")) else {
         panic!("no router: {:?}", observed.seen.keys());
@@ -221,10 +227,7 @@ fn a_product_that_stays_cancelled_is_cancelled_again() {
 /// object that status named would be deleted next.
 #[test]
 fn the_record_follows_what_is_found_under_another_id() {
-    let graphs = lab::graphs().into_iter();
-    let mut graphs = graphs.filter(|(_, g)| g.slots.contains_key("router-a"));
-    let mut w = World::new(graphs.next().unwrap().1, 0);
-    w.run(Mode::Converge);
+    let w = with_router();
     for mode in [Mode::Converge, Mode::TearDown] {
         let mut observed = w.observed();
         assert!(w.plan_on(&observed, mode, &lab::policy()).adopt.is_empty());
