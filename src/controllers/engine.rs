@@ -82,11 +82,18 @@ pub async fn reconcile<K: Managed>(
         forget(&ctx, &key);
         return Ok(Requeue::await_change());
     }
-    if !deleting && adopt_object(&api, &*object, &ctx, &key).await? {
-        let mut memo = ctx.memos.take(&key);
-        memo.born_here |= !object.finalizers().iter().any(|f| f == FINALIZER);
-        ctx.memos.put(&key, memo);
-        return Ok(Requeue::await_change());
+    if !deleting {
+        match claim(&api, &*object, &ctx, &key).await? {
+            Claim::Held => {}
+            Claim::Made { first } => {
+                let mut memo = ctx.memos.take(&key);
+                memo.born_here |= first;
+                ctx.memos.put(&key, memo);
+                return Ok(Requeue::await_change());
+            }
+            // What this was about to claim may have been another operator's, and full of records.
+            Claim::Outdated => return Ok(Requeue::await_change()),
+        }
     }
     let now = ctx.clock.now();
     let mut memo = ctx.memos.take(&key);
@@ -103,20 +110,31 @@ fn forget(ctx: &Context, key: &str) {
     ctx.health.forget(key);
 }
 
-/// Finalizer and owner ID, set once and together, before anything else. `true`: written, the watch brings it back.
-async fn adopt_object<K: Managed>(
+/// What became of a claim on an object.
+enum Claim {
+    /// Finalizer and owner ID are on it.
+    Held,
+    /// They were put on it; the watch brings it back. `first`: nothing of ours was on it, so that nobody ordered anything for it
+    /// (a finalizer alone may have been taken off by a person).
+    Made { first: bool },
+    /// It is another version by now, or gone; the watch brings that.
+    Outdated,
+}
+
+/// Finalizer and owner ID, set once and together, before anything else.
+async fn claim<K: Managed>(
     api: &Api<K>,
     object: &K,
     ctx: &Context,
     key: &str,
-) -> Result<bool, ReconcileError> {
+) -> Result<Claim, ReconcileError> {
     let has_owner = object
         .annotations()
         .get(OWNER_ID_ANNOTATION)
         .is_some_and(|v| !v.is_empty());
     let has_finalizer = object.finalizers().iter().any(|f| f == FINALIZER);
     if has_owner && has_finalizer {
-        return Ok(false);
+        return Ok(Claim::Held);
     }
     let mut finalizers = object.finalizers().to_vec();
     if !has_finalizer {
@@ -139,12 +157,14 @@ async fn adopt_object<K: Managed>(
     ))
     .await
     {
-        Ok(_) => Ok(true),
+        Ok(_) => Ok(Claim::Made {
+            first: !has_owner && !has_finalizer,
+        }),
         Err(ReconcileError::Kube(e)) if matches!(&*e, kube::Error::Api(s) if s.is_conflict() || s.is_not_found()) =>
         {
             debug!(object = key, "changed meanwhile");
             ctx.memos.forget_latest(key);
-            Ok(true)
+            Ok(Claim::Outdated)
         }
         Err(e) => Err(e),
     }

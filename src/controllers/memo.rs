@@ -25,7 +25,7 @@ pub struct ObjectMemo {
     pub last_rejection: Option<Rejection>,
     /// When this process first saw the object without any record.
     pub first_seen: Option<Timestamp>,
-    /// This process put the finalizer on it: before that nobody ordered anything.
+    /// This process claimed it first: before that nobody ordered anything.
     pub born_here: bool,
     /// What was last told of second products with one mark.
     pub duplicates: Vec<String>,
