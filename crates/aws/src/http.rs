@@ -50,7 +50,15 @@ pub enum AwsHttp {
 }
 
 impl AwsHttp {
+    /// The client that the SDK gets: what it hands on are whole answers.
     pub(crate) fn client(&self) -> Result<SharedHttpClient, String> {
+        let inner = self.connecting()?;
+        Ok(http_client_fn(move |settings, components| {
+            SharedHttpConnector::new(WholeConnector(inner.http_connector(settings, components)))
+        }))
+    }
+
+    fn connecting(&self) -> Result<SharedHttpClient, String> {
         match self {
             Self::Sdk { extra_ca_pem } => {
                 let mut trust = TrustStore::empty().with_native_roots(true);
@@ -73,7 +81,7 @@ impl AwsHttp {
                 Ok(http_client_fn(move |_, _| connector.clone()))
             }
             Self::Gated { http, gate } => {
-                let (inner, gate) = (http.client()?, gate.clone());
+                let (inner, gate) = (http.connecting()?, gate.clone());
                 Ok(http_client_fn(move |settings, components| {
                     SharedHttpConnector::new(GatedConnector {
                         inner: inner.http_connector(settings, components),
@@ -178,9 +186,72 @@ impl HttpConnector for GatedConnector {
     }
 }
 
+/// The SDK's XML reader takes the end of the text for the end of a list, and an empty JSON body for an empty object: an answer
+/// that was cut off would be read as a shorter one, and what is missing in it as gone.
+#[derive(Debug)]
+struct WholeConnector(SharedHttpConnector);
+
+impl HttpConnector for WholeConnector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let xml = !request.headers().contains_key("x-amz-target");
+        let sending = self.0.call(request);
+        HttpConnectorFuture::new(async move {
+            let mut response = sending.await?;
+            if !response.status().is_success() {
+                return Ok(response);
+            }
+            let body = std::mem::replace(response.body_mut(), SdkBody::taken());
+            let bytes = body.collect().await.map_err(ConnectorError::io)?.to_bytes();
+            if !(if xml {
+                is_whole_xml(&bytes)
+            } else {
+                !bytes.is_empty()
+            }) {
+                return Err(ConnectorError::io(Box::new(ExchangeError {
+                    sent: Sent::Yes,
+                    timeout: false,
+                    message: format!("the answer was cut off after {} bytes", bytes.len()),
+                })));
+            }
+            *response.body_mut() = SdkBody::from(bytes);
+            Ok(response)
+        })
+    }
+}
+
+/// Whether a document ends with its root element.
+fn is_whole_xml(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(body);
+    let mut rest = text.trim();
+    if rest.starts_with("<?") {
+        rest = rest.split_once("?>").map_or("", |(_, root)| root.trim());
+    }
+    let Some(root) = rest.strip_prefix('<') else {
+        return false;
+    };
+    let name = root
+        .split(|c: char| c.is_whitespace() || matches!(c, '>' | '/'))
+        .next()
+        .unwrap_or_default();
+    let empty = root.ends_with("/>") && !root.contains('<');
+    !name.is_empty() && (empty || rest.ends_with(&format!("</{name}>")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_document_is_whole_when_its_root_ends() {
+        let whole = "<?xml version=\"1.0\"?>\n<R xmlns=\"x\"><a><b/></a></R>";
+        assert!(is_whole_xml(format!("{whole}\n").as_bytes()));
+        assert!(is_whole_xml(b"<R xmlns=\"x\"/>") && is_whole_xml(b"<R/>"));
+        for at in 0..whole.len() {
+            let cut = &whole[..at];
+            assert!(!is_whole_xml(cut.as_bytes()), "{cut}");
+        }
+        assert!(!is_whole_xml(b"<html><p>oops</p>") && !is_whole_xml(b"nothing"));
+    }
 
     fn request(target: Option<&str>, body: &'static str) -> HttpRequest {
         let mut request = HttpRequest::new(SdkBody::from(body));

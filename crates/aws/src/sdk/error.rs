@@ -90,6 +90,7 @@ where
             let code = match (sent, d.is_timeout()) {
                 (Sent::No, _) => "Unreachable",
                 (_, true) => "Timeout",
+                (Sent::Yes, _) => "UnreadableAnswer",
                 _ => "ConnectionBroken",
             };
             let untrusted =

@@ -168,8 +168,23 @@ impl AwsApi for SdkAws {
             .send()
             .await
             .map_err(|e| failed(Service::Sts, operation, "the caller", &e))?;
+        // An order that names no account, or half of one, would be refused for good.
+        let account = out.account.unwrap_or_default();
+        if account.len() != 12 || !account.bytes().all(|b| b.is_ascii_digit()) {
+            let intent = Intent::Transient { retry_after: None };
+            let why =
+                format!("the account of the credentials is not to be read from \"{account}\"");
+            return Err(CloudError::new(
+                Provider::Aws,
+                operation,
+                "the caller",
+                intent,
+                "UnreadableAnswer",
+                why,
+            ));
+        }
         Ok(Caller {
-            account: out.account.unwrap_or_default(),
+            account,
             arn: out.arn.unwrap_or_default(),
         })
     }

@@ -463,3 +463,49 @@ async fn vpcs_route_tables_and_gateways_are_read() {
         "nothing asked, nothing sent"
     );
 }
+
+/// An answer that ends early is no answer: what is missing in it is not gone.
+#[tokio::test]
+async fn an_answer_that_is_cut_off_is_never_taken_for_a_shorter_one() {
+    let list = "<DescribeVpnGatewaysResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><vpnGatewaySet><item><vpnGatewayId>vgw-1</vpnGatewayId><state>available</state><amazonSideAsn>64900</amazonSideAsn></item></vpnGatewaySet></DescribeVpnGatewaysResponse>";
+    let mut accepted = Vec::new();
+    for at in (0..list.len()).step_by(25) {
+        // Reads are repeated by the SDK.
+        let cut = || Say::Xml(200, list[..at].to_owned());
+        let (aws, _) = client(vec![cut(), cut(), cut()]).await;
+        if let Ok(found) = aws.vpn_gateways(&Select::id("vgw-1")).await {
+            accepted.push((at, found.len()));
+        }
+    }
+    assert!(accepted.is_empty(), "{accepted:?}");
+}
+
+#[tokio::test]
+async fn an_answer_without_a_body_is_never_taken_for_an_empty_list() {
+    let nothing = || Say::Json(200, "");
+    let (aws, _) = client(vec![nothing(), nothing(), nothing()]).await;
+    let e = aws.vifs().await.unwrap_err();
+    assert!(e.to_string().contains("cut off"), "{e}");
+    let nothing = || Say::Xml(200, String::new());
+    let (aws, _) = client(vec![nothing(), nothing(), nothing()]).await;
+    let e = aws.vpn_gateways(&Select::id("vgw-1")).await.unwrap_err();
+    assert!(e.to_string().contains("cut off"), "{e}");
+}
+
+#[tokio::test]
+async fn a_caller_without_an_account_is_asked_for_again() {
+    let answer = |account: &str| {
+        Say::Xml(
+            200,
+            format!(
+                "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::1:user/x</Arn>{account}</GetCallerIdentityResult></GetCallerIdentityResponse>"
+            ),
+        )
+    };
+    let half = "<Account>1111</Account>";
+    let (aws, _) = client(vec![answer(""), answer(half)]).await;
+    for _ in 0..2 {
+        let e = aws.caller_identity().await.unwrap_err();
+        assert!(!e.is_terminal() && !e.is_auth(), "{e:?}");
+    }
+}
