@@ -308,6 +308,96 @@ fn reads_lag_behind_writes() {
     }
 }
 
+/// Reads of one provider that show the clouds as they were so many seconds ago, each with this probability.
+fn earlier(provider: Provider, seconds: f64, probability: f64, times: Option<u64>) -> Fault {
+    Fault {
+        matches: Match {
+            provider: Some(provider),
+            probability: Some(probability),
+            ..Match::default()
+        },
+        effect: Effect::StaleRead,
+        status: None,
+        code: None,
+        seconds: Some(seconds),
+        times,
+    }
+}
+
+/// How far back reads may go, in seconds: half of what the operator allows for.
+const BACK: [(Provider, f64); 3] = [
+    (Provider::Azure, 30.0),
+    (Provider::Aws, 60.0),
+    (Provider::Megaport, 150.0),
+];
+
+#[test]
+fn reads_jump_back_in_time() {
+    let faults = BACK.map(|(provider, back)| earlier(provider, back, 0.3, None));
+    let pause = Some(Duration::from_secs(45));
+    let it = life(&Case::lab(), &faults, &|_| (), pause);
+    assert_eq!(it.bought, REFERENCE.bought);
+    println!(
+        "{} reads of an earlier time; {} simulated s",
+        it.struck, it.seconds
+    );
+}
+
+/// A new operator sees once what was ordered a moment ago; its next reads are from before the order. Nothing is ordered again,
+/// and a deletion at that moment leaves nothing behind.
+#[test]
+fn reads_from_before_an_order_follow_one_that_shows_it() {
+    let orders = [
+        (Provider::Megaport, "POST /v4/networkdesign/buy", 1),
+        (Provider::Megaport, "POST /v4/networkdesign/buy", 2),
+        (Provider::Megaport, "POST /v4/networkdesign/buy", 3),
+        (Provider::Aws, "CreateVpnGateway", 1),
+        (Provider::Aws, "CreateDirectConnectGateway", 1),
+        (Provider::Aws, "CreateVpnConnection", 2),
+        (Provider::Azure, "virtualNetworkGateways.put", 2),
+    ];
+    let bought = &REFERENCE.bought;
+    let cases = orders.iter().flat_map(|o| [(o, false), (o, true)]);
+    on_threads(cases, None, |((provider, operation, nth), delete)| {
+        simulate(async || {
+            let what = format!("{operation} {nth}, deleted: {delete}");
+            let mut rig = Rig::new(&Case::lab());
+            // The past is kept from when a fault of this kind is made; this one never strikes.
+            rig.sandbox.add_fault(earlier(*provider, 150.0, 0.0, None));
+            rig.start_operator();
+            rig.apply_all().await;
+            let look = Duration::from_millis(200);
+            let (mut since, mut count) = (0, 0);
+            rig.until_each(look, &what, PATIENCE, async |r| {
+                let calls = r.calls_since(since);
+                since = r.last_call();
+                count += calls.iter().filter(|c| c.operation == *operation).count();
+                count >= *nth
+            })
+            .await;
+            // Until it was seen and recorded.
+            rig.pass(Duration::from_secs(15)).await;
+            let mut rig = Rig::from_snapshot(&rig.snapshot());
+            rig.start_operator();
+            rig.pass(Duration::from_secs(1)).await;
+            rig.sandbox.add_fault(earlier(*provider, 25.0, 1.0, None));
+            if delete {
+                rig.delete_all().await;
+            }
+            rig.pass(Duration::from_secs(12)).await;
+            for fault in rig.sandbox.faults() {
+                rig.sandbox.remove_fault(&fault.id);
+            }
+            if delete {
+                rig.goes(&what, PATIENCE).await;
+            } else {
+                rig.until(&what, PATIENCE, Rig::lab_is_ready).await;
+                assert_eq!(rig.bought(), *bought, "{what}");
+            }
+        });
+    });
+}
+
 /// What happened to events, by kind of mishap.
 type Mishaps = Arc<Mutex<(Rng, BTreeMap<&'static str, u64>)>>;
 

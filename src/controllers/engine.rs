@@ -15,6 +15,7 @@ use crate::health;
 use causeway_api::{FINALIZER, HybridInterconnect, OWNER_ID_ANNOTATION};
 use causeway_model::observe::Record;
 use causeway_model::plan::{self, Action, Input, Mode, Why};
+use causeway_model::provider::Provider;
 use causeway_model::report::{self, Rejection, Scope};
 use causeway_model::slot::SlotId;
 use causeway_model::spec::Policy;
@@ -217,7 +218,7 @@ async fn step<K: Managed>(
     }
     hold_secrets(ctx, object).await;
     polls::look_at_operations(ctx, &prepared, memo).await;
-    memo.pending(&records, now);
+    memo.learn(&records, now);
     let mut observed = observe(&prepared.env, &prepared.graph, &records);
     observed.memos = memo
         .slots
@@ -327,8 +328,12 @@ async fn step<K: Managed>(
         K::links(&object, ctx, deleting).await?
     };
     let health = health::judge(&object, ctx, key, &prepared, &observed, &plan).await;
-    // Also when only the keys were left, and they are gone now.
-    let done = plan.done || (acted && plan.blockers.is_empty());
+    // Also when only the keys were left, and they are gone now. A cloud's object is gone when it is read to be gone.
+    let keys = |a: &Action| {
+        let slot = prepared.graph.slots.get(a.slot());
+        slot.is_some_and(|s| s.provider == Provider::Kubernetes)
+    };
+    let done = plan.done || (acted && plan.blockers.is_empty() && plan.actions.iter().all(keys));
     if deleting && done && links.is_empty() && records.is_empty() && !policy.paused {
         return finish(api, &object, ctx, key).await;
     }

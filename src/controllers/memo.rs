@@ -42,12 +42,20 @@ impl ObjectMemo {
         !self.born_here
     }
 
-    /// Notes since when creates that were written down have not shown themselves.
-    pub fn pending(&mut self, records: &BTreeMap<SlotId, Record>, now: Timestamp) {
+    /// Notes since when creates that were written down have not shown themselves, and since when others have.
+    pub fn learn(&mut self, records: &BTreeMap<SlotId, Record>, now: Timestamp) {
         for (slot, m) in &mut self.slots {
-            if records.get(slot).is_none_or(|r| r.intent.is_none()) {
+            let record = records.get(slot);
+            if record.is_none_or(|r| r.intent.is_none()) {
                 m.memo.pending_since = None;
             }
+            if record.is_none_or(|r| !r.seen) {
+                m.memo.seen_since = None;
+            }
+        }
+        for (slot, _) in records.iter().filter(|(_, r)| r.seen) {
+            let memo = &mut self.slots.entry(slot.clone()).or_default().memo;
+            memo.seen_since.get_or_insert(now);
         }
         for (slot, _) in records.iter().filter(|(_, r)| r.intent.is_some()) {
             let memo = &mut self.slots.entry(slot.clone()).or_default().memo;

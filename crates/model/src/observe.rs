@@ -122,6 +122,9 @@ pub struct Memo {
     /// Since when this process knows of a create that was written down and has not shown itself. The record's own time is of
     /// the clock of whoever wrote it, which may have been another machine's.
     pub pending_since: Option<Timestamp>,
+    /// Since when this process knows that its object was seen. It was made before that, so that only a read that shows an
+    /// older state than this can lack it without it being gone.
+    pub seen_since: Option<Timestamp>,
     pub refreshed: Option<Timestamp>,
     /// Consecutive failures of calls on it and when the next try is due.
     pub failures: u32,

@@ -362,6 +362,14 @@ impl Walk<'_> {
         sent.is_some_and(recent) || wiped || late
     }
 
+    /// Whether a read that lacks the object may only be older than it: another replica answered, or a list was cut from a state
+    /// before its creation. Proven when the read shows a state from after we knew of it.
+    fn absence_proves_nothing(&self, slot: &Slot) -> bool {
+        let record = self.input.observed.records.get(&slot.id);
+        let since = self.memo(&slot.id).seen_since;
+        record.is_some_and(|r| r.seen) && since.is_some_and(|at| self.may_be_invisible(slot, at))
+    }
+
     /// Whether what was carried out at `at` may be missing in what was read of this slot.
     fn may_be_invisible(&self, slot: &Slot, at: Timestamp) -> bool {
         let lag = self.input.timing.lag(slot.provider);

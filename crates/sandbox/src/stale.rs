@@ -82,7 +82,13 @@ pub fn read<T>(state: &mut State, age: f64, read: impl FnOnce(&mut State) -> T) 
     let Some(past) = found else {
         return read(state);
     };
+    // No read looks at the call log or at the past, and both are long.
+    let (calls, stale) = (
+        std::mem::take(&mut state.calls),
+        std::mem::take(&mut state.stale),
+    );
     let mut old = state.clone();
+    (state.calls, state.stale) = (calls, stale);
     old.azure = past.azure;
     old.aws = past.aws;
     old.megaport = past.megaport;

@@ -8,12 +8,13 @@ use super::rig::Rig;
 use super::wire::{self, SandboxTransport, endpoints};
 use causeway::clients::azure::{API_VERSION, AzureClient, AzureCredential, ResourceId};
 use causeway::clients::http::Transport;
-use causeway::clients::megaport::{MegaportClient, MegaportCredential};
-use causeway_aws::{AwsCredentials, AwsSettings, SdkAws};
+use causeway::clients::megaport::{McrOrder, MegaportClient, MegaportCredential, Tags};
+use causeway_aws::{AwsCredentials, AwsSettings, Ec2Api, SdkAws};
 use causeway_model::secret::Secret;
 use causeway_sandbox::describe;
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The clouds' portals, as far as a test needs them.
 #[derive(Debug)]
@@ -74,5 +75,40 @@ impl Human {
     /// An ARM ID in the world's resource group.
     pub fn id(&self, kind: &str, name: &str) -> ResourceId {
         self.azure.id(&self.group, kind, name)
+    }
+
+    /// A router in the location of the samples, which links alone may use.
+    ///
+    /// # Panics
+    /// When Megaport refuses it.
+    pub async fn router(&self) -> String {
+        let order = McrOrder {
+            name: "a person's router".to_owned(),
+            location_id: 67,
+            port_speed_mbps: 1000,
+            term_months: 1,
+            asn: 64600,
+            diversity_zone: Some("Red".to_owned()),
+            cost_centre: None,
+            tags: Tags::new(),
+        };
+        let bought = self.megaport.buy_mcr(&order).await;
+        bought.unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// A virtual private gateway, attached to the VPC, which links alone may use.
+    ///
+    /// # Panics
+    /// When AWS refuses it.
+    pub async fn gateway(&self, rig: &Rig) -> String {
+        let tags = Tags::from([("Name".to_owned(), "a person's gateway".to_owned())]);
+        let made = self.aws.create_vpn_gateway(64900, &tags).await;
+        let id = made.unwrap_or_else(|e| panic!("{e}")).id;
+        rig.pass(Duration::from_mins(1)).await;
+        let vpc = rig.sandbox.read(|s| describe::world(&s.world))["aws"]["vpcID"].clone();
+        let vpc = vpc.as_str().unwrap_or_default().to_owned();
+        let attached = self.aws.attach_vpn_gateway(&id, &vpc).await;
+        attached.unwrap_or_else(|e| panic!("{e}"));
+        id
     }
 }

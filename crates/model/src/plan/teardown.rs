@@ -21,7 +21,7 @@ impl Walk<'_> {
                 );
                 self.look_within(self.input.timing.settling);
             }
-            Seen::Absent | Seen::Gone { .. } => {
+            seen @ (Seen::Absent | Seen::Gone { .. }) => {
                 // A create that may still show itself must be waited for, or it would be left behind.
                 if recorded && !self.was_seen(slot) && self.create_is_ambiguous(slot) {
                     self.phase(slot, Phase::Creating);
@@ -40,6 +40,16 @@ impl Walk<'_> {
                     );
                     return self.block(slot, Why::ReadLag, message);
                 }
+                if seen == Seen::Absent && self.absence_proves_nothing(slot) {
+                    self.phase(slot, Phase::Unknown);
+                    self.look_within(self.input.timing.settling);
+                    let message = format!(
+                        "{} is missing in what {} shows, which may be older than it: should that last, it is gone",
+                        Self::describe(slot),
+                        slot.provider
+                    );
+                    return self.block(slot, Why::ReadLag, message);
+                }
                 self.phase(slot, Phase::Gone);
                 if recorded {
                     self.plan.forget.push(slot.id.clone());
@@ -47,6 +57,16 @@ impl Walk<'_> {
             }
             Seen::Present(p) => {
                 if !self.is_ours(slot, &p) {
+                    // The marks that make it ours may only not be visible yet.
+                    if recorded && !self.was_seen(slot) && self.create_is_ambiguous(slot) {
+                        self.phase(slot, phase_of(&p));
+                        self.look_within(self.input.timing.settling);
+                        let message = format!(
+                            "{} may have been marked as this object's, which reads do not show yet",
+                            Self::describe(slot)
+                        );
+                        return self.block(slot, Why::ReadLag, message);
+                    }
                     if recorded {
                         self.plan.forget.push(slot.id.clone());
                     }
@@ -233,6 +253,7 @@ impl Walk<'_> {
             return true;
         }
         match &seen {
+            Seen::Absent if self.absence_proves_nothing(slot) => false,
             Seen::Absent | Seen::Gone { .. } => {
                 let recorded = self.input.observed.records.contains_key(id);
                 !(recorded && !self.was_seen(slot) && self.create_is_ambiguous(slot))

@@ -131,7 +131,7 @@ pub fn run(jobs: impl IntoIterator<Item = Job>, until: Option<Instant>) -> Done 
             Run::Storm(seed) => super::storm(reference, *seed),
         };
         let line = (!verdict.wrong.is_empty()).then(|| {
-            let lines: Vec<&str> = verdict.wrong.iter().take(12).map(String::as_str).collect();
+            let lines: Vec<&str> = verdict.wrong.iter().take(24).map(String::as_str).collect();
             let line = format!(
                 "CAUSEWAY_CRASH='{}' cargo test --workspace --test crash -- --nocapture\n    {}",
                 label(&job),

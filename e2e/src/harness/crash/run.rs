@@ -220,9 +220,9 @@ pub(super) async fn arrive(rig: &Rig, said: &End, stands: &End) -> Result<Durati
         }
         if began.elapsed() >= PATIENCE {
             let mut wrong = vec![format!("not within {} simulated s", PATIENCE.as_secs())];
+            wrong.extend(end::messages(rig));
             wrong.extend(end::said(rig).differences(said));
             wrong.extend(end::stands(rig).differences(stands));
-            wrong.extend(end::messages(rig));
             return Err(wrong);
         }
         rig.pass(LOOK).await;

@@ -7,9 +7,6 @@ use super::super::human::Human;
 use super::super::rig::Rig;
 use super::super::sweep;
 use crate::trial::document;
-use causeway::clients::megaport::{McrOrder, Tags};
-use causeway_aws::Ec2Api;
-use causeway_sandbox::describe;
 use causeway_sandbox::world::World;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
@@ -174,36 +171,5 @@ async fn change(kind: Kind, rig: &Rig) {
 fn push(list: &mut Value, item: Value) {
     if let Some(list) = list.as_array_mut() {
         list.push(item);
-    }
-}
-
-/// What the links alone use: a person bought it.
-impl Human {
-    async fn router(&self) -> String {
-        let order = McrOrder {
-            name: "a person's router".to_owned(),
-            location_id: 67,
-            port_speed_mbps: 1000,
-            term_months: 1,
-            asn: 64600,
-            diversity_zone: Some("Red".to_owned()),
-            cost_centre: None,
-            tags: Tags::new(),
-        };
-        let bought = self.megaport.buy_mcr(&order).await;
-        bought.unwrap_or_else(|e| panic!("{e}"))
-    }
-
-    /// A virtual private gateway, attached to the VPC.
-    async fn gateway(&self, rig: &Rig) -> String {
-        let tags = Tags::from([("Name".to_owned(), "a person's gateway".to_owned())]);
-        let made = self.aws.create_vpn_gateway(64900, &tags).await;
-        let id = made.unwrap_or_else(|e| panic!("{e}")).id;
-        rig.pass(Duration::from_mins(1)).await;
-        let vpc = rig.sandbox.read(|s| describe::world(&s.world))["aws"]["vpcID"].clone();
-        let vpc = vpc.as_str().unwrap_or_default().to_owned();
-        let attached = self.aws.attach_vpn_gateway(&id, &vpc).await;
-        attached.unwrap_or_else(|e| panic!("{e}"));
-        id
     }
 }

@@ -237,3 +237,44 @@ fn the_record_follows_what_is_found_under_another_id() {
         assert_eq!(p.adopt, BTreeMap::from([("router-a".into(), ours)]));
     }
 }
+
+/// Reads of one provider may go back in time, as answers of another replica do: an object that was made and seen a moment ago
+/// is missing in them, and neither made anew nor given up. A tombstone is believed.
+#[test]
+fn what_reads_from_before_its_creation_lack_is_not_gone() {
+    let w = with_router();
+    let router = SlotId::new("router-a");
+    let mut observed = w.observed();
+    // A new process: what was done is in records only.
+    observed.memos.clear();
+    for (since, missing, gone) in [
+        (0, Seen::Absent, false),
+        (299, Seen::Absent, false),
+        (301, Seen::Absent, true),
+        (
+            0,
+            Seen::Gone {
+                id: "id".to_owned(),
+            },
+            true,
+        ),
+    ] {
+        observed.memos.entry(router.clone()).or_default().seen_since =
+            Some(World::at(w.now - since));
+        observed.seen.insert(router.clone(), missing.clone());
+        let p = w.plan_on(&observed, Mode::Converge, &lab::policy());
+        let made = p.actions.iter().any(|a| *a.slot() == router);
+        assert_eq!(made, gone, "{since} {missing:?}: {:?}", p.blockers);
+        let p = w.plan_on(&observed, Mode::TearDown, &lab::policy());
+        assert_eq!(p.forget.contains(&router), gone, "{since} {missing:?}");
+    }
+    // The read counts from when it began, however late it is looked at.
+    let memo = observed.memos.entry(router.clone()).or_default();
+    memo.seen_since = Some(World::at(w.now - 400));
+    observed.seen.insert(router.clone(), Seen::Absent);
+    observed
+        .read_at
+        .insert(router.clone(), World::at(w.now - 200));
+    let p = w.plan_on(&observed, Mode::Converge, &lab::policy());
+    assert!(!p.actions.iter().any(|a| *a.slot() == router));
+}
