@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use k8s_openapi::jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::controlplane::SharedControlPlane;
@@ -52,6 +52,63 @@ pub fn document(name: &str, namespace: &str) -> Value {
         serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     value["metadata"]["namespace"] = namespace.into();
     value
+}
+
+/// The `HybridInterconnect` whose entries say what the samples' three links alone are and ask for them, on a person's router
+/// and virtual private gateway.
+pub fn interconnect_of(links: &[Value; 3], router: &str, gateway: &str) -> Value {
+    let [er, dx, vpn] = links.each_ref().map(|link| &link["spec"]);
+    let without = |spec: &Value, fields: &[&str]| {
+        let mut spec = spec.clone();
+        if let Some(map) = spec.as_object_mut() {
+            map.retain(|k, _| !fields.contains(&k.as_str()));
+        }
+        spec
+    };
+    let mut port = without(&er["ports"][0], &["routerRef"]);
+    port["router"] = json!("a");
+    let mut direct = without(
+        dx,
+        &["aws", "megaport", "routerRef", "gateway", "association"],
+    );
+    direct["name"] = json!("main");
+    direct["router"] = json!("a");
+    direct["adoptLink"] = json!("to-aws");
+    let mut backup = without(
+        vpn,
+        &[
+            "azure",
+            "aws",
+            "virtualNetworkRef",
+            "virtualPrivateGatewayRef",
+        ],
+    );
+    backup["adoptLink"] = json!("backup");
+    let mut azure = er["azure"].clone();
+    azure["expressRouteGateway"] = json!({"sku": "ErGw1AZ"});
+    let mut aws = dx["aws"].clone();
+    aws["vpcRef"] = json!({"id": "vpc-0a1b2c3d4e5f60718"});
+    aws["virtualPrivateGatewayRef"] = json!({"id": gateway});
+    aws["directConnectGateway"] = json!({"amazonASN": 64901, "allowedPrefixes": ["172.16.0.0/16"]});
+    json!({
+        "apiVersion": "causeway.dev/v1alpha1",
+        "kind": "HybridInterconnect",
+        "metadata": {"name": "whole"},
+        "spec": {
+            "azure": azure,
+            "aws": aws,
+            "megaport": {
+                "credentialsSecretRef": er["megaport"]["credentialsSecretRef"],
+                "routers": [{"name": "a", "ref": {"productUID": router}}],
+            },
+            "expressRoutes": [{
+                "name": "main", "circuit": er["circuit"], "peering": er["peering"], "ports": [port],
+                "connection": er["connection"], "adoptLink": "to-azure",
+            }],
+            "directConnects": [direct],
+            "vpn": backup,
+        },
+    })
 }
 
 /// Its objects are asked for as its own.

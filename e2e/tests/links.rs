@@ -9,8 +9,10 @@ use std::time::Duration;
 use causeway::clients::http::{Endpoints, ReqwestTransport, Transport};
 use causeway::clients::megaport::{McrOrder, MegaportClient, MegaportCredential, Tags};
 use causeway_aws::{AwsCredentials, AwsHttp, AwsSettings, Ec2Api, SdkAws, Select, State};
-use causeway_e2e::trial::{Trial, seconds, time};
+use causeway_e2e::objects::condition;
+use causeway_e2e::trial::{Trial, interconnect_of, seconds, time};
 use causeway_model::secret::Secret;
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 const SPEED: f64 = 600.0;
@@ -254,4 +256,86 @@ async fn a_vpn_pair_works_alone() {
         assert_eq!(phase(&status, slot), "Ready", "{slot}: {status:#}");
     }
     gone(&mut trial, &document, &before).await;
+}
+
+/// The schema's rules are the API server's: what can not be changed must be said as it is, before anything moves.
+#[tokio::test(flavor = "multi_thread")]
+async fn links_alone_are_taken_over_by_an_interconnect() {
+    let mut trial = Trial::start("takeover", SPEED).await;
+    let human = Human::of(&trial).await;
+    let router = human.router().await;
+    let gateway = human.gateway().await;
+    let before = live(&trial).await;
+    let mut links = ["expressroutelink", "directconnectlink", "vpnpair"]
+        .map(|kind| trial.document(&format!("{kind}.yaml")));
+    links[0]["spec"]["ports"][0]["routerRef"]["productUID"] = json!(router);
+    links[1]["spec"]["routerRef"]["productUID"] = json!(router);
+    links[1]["spec"]["association"]["virtualPrivateGatewayRef"]["id"] = json!(gateway);
+    links[2]["spec"]["virtualPrivateGatewayRef"]["id"] = json!(gateway);
+    for link in &links {
+        trial.create(link).await;
+    }
+    trial.until_all("Ready", 3).await;
+    let bought = trial.products().await.len();
+    let since = trial.calls().await.len();
+    let mut whole = interconnect_of(&links, &router, &gateway);
+    whole["metadata"]["namespace"] = json!(trial.namespace());
+
+    let mut other = whole.clone();
+    other["spec"]["expressRoutes"][0]["peering"]["vlanID"] = json!(101);
+    trial.create(&other).await;
+    trial
+        .until("it is refused", async |t| {
+            let whole = t.get("HybridInterconnect", "whole").await.unwrap();
+            condition(&whole, "Accepted").1 == "AdoptionRefused"
+        })
+        .await;
+    let refused = trial.get("HybridInterconnect", "whole").await.unwrap();
+    let message = condition(&refused, "Accepted").2;
+    eprintln!("{message}");
+    for words in [
+        "spec.expressRoutes[main].adoptLink: ExpressRouteLink to-azure",
+        "peering cannot be changed",
+    ] {
+        assert!(message.contains(words), "{words}: {message}");
+    }
+    trial.delete("HybridInterconnect", "whole").await;
+    trial
+        .until("it is gone", async |t| {
+            t.get("HybridInterconnect", "whole").await.is_none()
+        })
+        .await;
+
+    trial.create(&whole).await;
+    trial.until_all("Ready", 4).await;
+    let uid = trial.get("HybridInterconnect", "whole").await.unwrap()["metadata"]["uid"].clone();
+    for link in &links {
+        let (kind, name) = (&link["kind"], &link["metadata"]["name"]);
+        let now = trial
+            .get(kind.as_str().unwrap(), name.as_str().unwrap())
+            .await
+            .unwrap();
+        assert_eq!(now["metadata"]["ownerReferences"][0]["uid"], uid, "{name}");
+    }
+    let calls = trial.calls().await.split_off(since);
+    let changes = calls.iter().filter(|c| c["mutating"] == true);
+    let changes: Vec<&str> = changes.map(|c| c["operation"].as_str().unwrap()).collect();
+    eprintln!("taken over by {changes:?}");
+    let marks = ["virtualNetworkGateways.patch", "TagResource"];
+    assert!(changes.iter().all(|c| marks.contains(c)), "{changes:?}");
+    assert_eq!(trial.products().await.len(), bought);
+    // Its links now: one that its spec no longer names goes.
+    let change = json!({"spec": {"directConnects": null}});
+    let api = trial.kind("HybridInterconnect");
+    api.patch("whole", &PatchParams::default(), &Patch::Merge(&change))
+        .await
+        .unwrap();
+    trial
+        .until("the Direct Connect link is gone", async |t| {
+            t.get("DirectConnectLink", "to-aws").await.is_none()
+        })
+        .await;
+    trial.delete("HybridInterconnect", "whole").await;
+    trial.until_gone().await;
+    only_theirs(&trial, &before).await;
 }

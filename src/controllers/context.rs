@@ -105,6 +105,8 @@ impl Context {
             cluster: self.cluster.clone(),
             owner: owner.to_owned(),
             object: key.to_owned(),
+            predecessors: Vec::new(),
+            heir: None,
         }
     }
 

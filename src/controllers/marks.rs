@@ -20,6 +20,10 @@ pub struct Marks {
     pub owner: String,
     /// `ExpressRouteLink network/lab-er-main`.
     pub object: String,
+    /// Owner IDs whose marks count as none: of what this object takes over (`adoptLink`).
+    pub predecessors: Vec<String>,
+    /// The owner ID whose marks count as this object's: of the interconnect that is taking it over.
+    pub heir: Option<String>,
 }
 
 impl Marks {
@@ -38,7 +42,11 @@ impl Marks {
         let Some(owner) = tags.get(OWNER_TAG) else {
             return Ownership::Unmarked;
         };
-        if *owner == self.owner {
+        let here = tags.get(CLUSTER_TAG) == Some(&self.cluster);
+        if here && self.predecessors.contains(owner) {
+            return Ownership::Unmarked;
+        }
+        if *owner == self.owner || here && self.heir.as_ref() == Some(owner) {
             return match tags.get(CLUSTER_TAG) {
                 Some(c) if *c != self.cluster => {
                     Ownership::Foreign(format!("the same resource in another cluster ({c})"))
@@ -116,7 +124,28 @@ mod tests {
             cluster: cluster.to_owned(),
             owner: owner.to_owned(),
             object: "ExpressRouteLink n/a".to_owned(),
+            predecessors: Vec::new(),
+            heir: None,
         }
+    }
+
+    #[test]
+    fn what_is_taken_over_changes_hands_within_one_cluster() {
+        let theirs = marks("c1", "link").tags(&SlotId::new("er-gateway"), &BTreeMap::new());
+        let mut parent = marks("c1", "parent");
+        assert!(matches!(parent.judge(&theirs), Ownership::Foreign(_)));
+        parent.predecessors.push("link".to_owned());
+        assert_eq!(parent.judge(&theirs), Ownership::Unmarked);
+        let mut link = marks("c1", "link");
+        link.heir = Some("parent".to_owned());
+        let moved = parent.tags(&SlotId::new("er-gateway"), &theirs);
+        assert_eq!(parent.judge(&moved), Ownership::Ours);
+        assert_eq!(link.judge(&moved), Ownership::Ours);
+        for marks in [&mut parent, &mut link] {
+            marks.cluster = "c2".to_owned();
+        }
+        assert!(matches!(parent.judge(&theirs), Ownership::Foreign(_)));
+        assert!(matches!(link.judge(&moved), Ownership::Foreign(_)));
     }
 
     #[test]

@@ -345,7 +345,7 @@ impl Relations for HybridInterconnect {
     fn wake_relations(&self, ctx: &Context) {
         fn wake<K: Managed>(store: &Store<K>, parent: &HybridInterconnect, wakes: &Wakes) {
             for link in store.state() {
-                if super::kinds::uses(&*link, parent) {
+                if super::kinds::related(&*link, parent) {
                     let _ = K::wake(wakes).send(ObjectRef::from_obj(&*link));
                 }
             }
@@ -358,7 +358,7 @@ impl Relations for HybridInterconnect {
 
 fn wake_parents<K: Managed>(link: &K, ctx: &Context) {
     for parent in ctx.stores.interconnects.state() {
-        if super::kinds::uses(link, &parent) {
+        if super::kinds::related(link, &parent) {
             let _ = ctx.wakes.interconnects.send(ObjectRef::from_obj(&*parent));
         }
     }

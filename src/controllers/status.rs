@@ -139,7 +139,14 @@ fn slots(
                     .filter(|i| i.started_at.as_ref().is_some_and(|t| t.0 == at));
                 kept.unwrap_or_else(|| Intent {
                     token: token(&slot.id),
-                    action: Some("Create".to_owned()),
+                    action: Some(
+                        if slot.adopt.is_some() {
+                            "Adopt"
+                        } else {
+                            "Create"
+                        }
+                        .to_owned(),
+                    ),
                     started_at: Some(Time(at)),
                 })
             });

@@ -68,7 +68,7 @@ const TABLE: &[Row] = &[
         "ExpressRoute gateway",
         NameAndTag,
         true,
-        &["er-connection", "*/er-connection"],
+        &["er-connection", "*/er-connection", "*/er-gateway"],
     ),
     row(
         "vgw-attachment",
@@ -109,7 +109,8 @@ const TABLE: &[Row] = &[
         "Direct Connect gateway association",
         Record,
         false,
-        &[],
+        // Of a link that is only about to be taken over: it is the same one.
+        &["*/dxgw-association"],
     ),
     row(
         "dxgw",
@@ -118,7 +119,7 @@ const TABLE: &[Row] = &[
         "Direct Connect gateway",
         Tag,
         false,
-        &["dxgw-association", "vif", "*/vif"],
+        &["dxgw-association", "vif", "*/vif", "*/dxgw"],
     ),
     row(
         "circuit",

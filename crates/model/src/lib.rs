@@ -19,3 +19,4 @@ pub mod rules;
 pub mod secret;
 pub mod slot;
 pub mod spec;
+pub mod takeover;

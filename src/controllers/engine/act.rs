@@ -20,7 +20,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
 
-/// Carries out the plan. Intents are stored before the first create; `true` when anything was sent.
+/// Carries out the plan. Intents are stored before the first create, and before the first mark on what is taken over: a successor
+/// must know of both. `true` when anything was sent.
 #[expect(
     clippy::too_many_arguments,
     reason = "the one place where everything meets"
@@ -56,7 +57,10 @@ pub(super) async fn act<K: Managed>(
     }
     let mut intended = false;
     for (action, slot, _) in &actions {
-        if matches!(action, Action::Create { .. } | Action::Confirm { .. }) {
+        if matches!(
+            action,
+            Action::Create { .. } | Action::Confirm { .. } | Action::Adopt { .. }
+        ) {
             let record = records.entry(slot.id.clone()).or_insert(Record {
                 id: None,
                 intent: None,
@@ -145,7 +149,10 @@ pub(super) async fn act<K: Managed>(
                 let first =
                     m.memo.failure.as_ref().map(|f| f.message.clone()) != Some(error.to_string());
                 failed(ctx, m, &error);
-                if matches!(action, Action::Create { .. }) {
+                let begins = matches!(action, Action::Create { .. })
+                    || matches!(action, Action::Adopt { .. })
+                        && records.get(&slot.id).is_some_and(|r| r.id.is_none());
+                if begins {
                     if error.sent == Sent::No {
                         // Surely not sent: nothing is ambiguous.
                         records.remove(&slot.id);

@@ -56,24 +56,6 @@ pub(super) fn account_rejection(e: &AccountError) -> Rejection {
     }
 }
 
-/// Refuses what would otherwise be made a second time: a link that the spec asks to take over.
-///
-/// # Errors
-/// Names the first field that asks for it.
-pub(super) fn no_takeover<'a>(
-    fields: impl IntoIterator<Item = (String, Option<&'a String>)>,
-) -> Result<(), Rejection> {
-    match fields.into_iter().find_map(|(f, v)| Some((f, v?))) {
-        None => Ok(()),
-        Some((field, value)) => Err(no(
-            "AdoptionRefused",
-            format!(
-                "{field}: {value} can not be taken over by this version: delete that link with deletionPolicy Retain and take its objects over with adoptID, or leave the field out"
-            ),
-        )),
-    }
-}
-
 /// What `adoptID` asks to take over in Azure, as far as its ID alone tells whether it fits: the subscription, the kind and
 /// the name. Whether the object fits is for the planner, which sees it.
 ///

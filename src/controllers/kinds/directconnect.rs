@@ -1,6 +1,7 @@
 //! `DirectConnectLink`.
 
 use super::common::{self, no, not_yet, small};
+use super::interconnect::takeover;
 use crate::controllers::context::Context;
 use crate::controllers::engine::ReconcileError;
 use crate::controllers::status::Written;
@@ -14,7 +15,6 @@ use causeway_api::status::ResolvedReference;
 use causeway_model::desired::SecretHandle;
 use causeway_model::graph;
 use causeway_model::report::{self, Rejection};
-use causeway_model::slot::SlotId;
 use causeway_model::spec::{DirectConnect, GeneratedKeys, ManagedDxgw, Source};
 use jiff::Timestamp;
 use kube::runtime::reflector::ObjectRef;
@@ -122,6 +122,7 @@ async fn prepare(
         ));
     }
     let mut env = common::env(&**object, ctx, key, now);
+    takeover::hand_over_marks(ctx, &**object, &mut env.marks, deleting);
     let namespace = env.namespace.clone();
     let waker = || ctx.waker(&**object);
     let aws = common::aws(ctx, &namespace, &spec.aws, key, waker()).await?;
@@ -356,9 +357,14 @@ async fn prepare(
         association_vgw,
         generated_keys: generated,
     };
-    let recorded: Vec<SlotId> = crate::controllers::status::records(object.common())
-        .into_keys()
-        .collect();
+    let recorded = crate::controllers::status::records(object.common()).into_keys();
+    let interconnect = spec.gateway_ref.as_ref();
+    let recorded = takeover::without_what_moved(
+        lookup,
+        &**object,
+        interconnect.and_then(|r| r.hybrid_interconnect.as_ref()),
+        recorded.collect(),
+    )?;
     let mut graph = graph::directconnect::graph(&model, &recorded);
     common::tag(&mut graph, None, Some(&aws));
     if !crate::controllers::status::policy(object.policy()).observe_only {
@@ -368,6 +374,7 @@ async fn prepare(
     let own = spec.gateway.as_ref().and_then(|g| g.adopt_id.as_deref());
     common::take_over(&mut graph, "vxc-aws", "spec.adoptID", vxc);
     common::take_over(&mut graph, "dxgw", "spec.gateway.adoptID", own);
+    takeover::take_back(&**object, &env.marks, &mut graph, "dxgw");
     env.partner_port = partner_port;
     env.aws = Some(aws);
     env.megaport = Some(megaport);

@@ -1,6 +1,7 @@
 //! `ExpressRouteLink`.
 
 use super::common::{self, no, not_yet, small};
+use super::interconnect::takeover;
 use crate::clients::azure::ResourceId;
 use crate::controllers::context::Context;
 use crate::controllers::engine::ReconcileError;
@@ -14,7 +15,7 @@ use causeway_api::{ExpressRouteLink, HybridInterconnect};
 use causeway_model::graph;
 use causeway_model::observe::Observed;
 use causeway_model::report::{self, Rejection};
-use causeway_model::slot::{Graph, SlotId};
+use causeway_model::slot::Graph;
 use causeway_model::spec::{
     ErConnection, ExpressRoute, ManagedCircuit, ManagedGateway, Peering, PeeringPort, Port, Source,
     second_host,
@@ -107,6 +108,7 @@ async fn prepare(
 ) -> Result<Prepared, Rejection> {
     let spec = &object.spec;
     let mut env = common::env(&**object, ctx, key, now);
+    takeover::hand_over_marks(ctx, &**object, &mut env.marks, deleting);
     let namespace = env.namespace.clone();
     let waker = || ctx.waker(&**object);
     let mut azure = common::azure(ctx, &namespace, &spec.azure.account, key, waker()).await?;
@@ -317,17 +319,18 @@ async fn prepare(
             authorization_key: authorization_key.clone(),
         },
     };
-    let recorded: Vec<SlotId> = object
-        .common()
-        .map(|c| {
-            crate::controllers::status::records(Some(c))
-                .into_keys()
-                .collect()
-        })
-        .unwrap_or_default();
+    let recorded = crate::controllers::status::records(object.common()).into_keys();
+    let interconnect = spec.gateway_ref.as_ref();
+    let recorded = takeover::without_what_moved(
+        lookup,
+        &**object,
+        interconnect.and_then(|r| r.hybrid_interconnect.as_ref()),
+        recorded.collect(),
+    )?;
     let mut graph = graph::expressroute::graph(&model, &recorded);
     common::tag(&mut graph, Some(&azure), None);
     adoptions(object, &azure, &mut graph, &model.connection.name);
+    takeover::take_back(&**object, &env.marks, &mut graph, "er-gateway");
     env.azure = Some(azure);
     env.megaport = Some(megaport);
     if !deleting {

@@ -1,9 +1,10 @@
 //! `HybridInterconnect`: what is unique per virtual network or VPC, and the links that its spec lists.
 
 mod links;
+pub(super) mod takeover;
 
 pub(crate) use links::is_child;
-pub use links::{going, uses};
+pub use links::{going, related};
 
 use super::common::{self, no, not_yet, small};
 use crate::clients::azure::ResourceId;
@@ -103,9 +104,6 @@ async fn prepare(
     deleting: bool,
 ) -> Result<Prepared, Rejection> {
     let spec = &object.spec;
-    if !deleting {
-        common::no_takeover(takeovers(object))?;
-    }
     let mut env = common::env(&**object, ctx, key, now);
     let namespace = env.namespace.clone();
     let waker = || ctx.waker(&**object);
@@ -184,16 +182,15 @@ async fn prepare(
             let kind = "virtualNetworkGateways";
             let adopted =
                 common::adopted_arm(&azure, field, g.adopt_id.as_ref(), kind, g.name.as_ref())?;
-            if let Some(id) = common::own_id(object.common(), "er-gateway")
-                && let Some(group) = id.resource_group()
-            {
+            let own = common::own_id(object.common(), "er-gateway");
+            if let Some(group) = own.as_ref().and_then(|id| id.resource_group()) {
                 azure.account.want_group(group);
             }
             Some(Source::Managed(ManagedGateway {
                 name: g
                     .name
                     .clone()
-                    .or_else(|| adopted.map(|a| a.name().to_owned()))
+                    .or_else(|| own.or(adopted).map(|a| a.name().to_owned()))
                     .unwrap_or_else(|| format!("{name}-ergw")),
                 sku: g.sku.as_str().to_owned(),
             }))
@@ -334,7 +331,7 @@ async fn prepare(
                 .insert(SlotId::new(format!("{}/{slot}", d.name)), s.clone());
         }
     }
-    let model = Interconnect {
+    let mut model = Interconnect {
         vnet_id: network.as_str().to_owned(),
         vpc_id,
         routers,
@@ -343,6 +340,34 @@ async fn prepare(
         dxgw,
         dependents: found.into_iter().map(|(d, _)| d).collect(),
     };
+    let takeover = if deleting {
+        takeover::Takeover::default()
+    } else {
+        takeover::prepare(object, ctx, &model).await?
+    };
+    for (slot, field, id) in &takeover.moves {
+        if slot == "dxgw" {
+            aws.account.want_gateway(id);
+        } else if let Some(Source::Managed(g)) = &mut model.er_gateway {
+            let id = ResourceId::new(id.clone());
+            if let Some(group) = id.resource_group() {
+                azure.account.want_group(group);
+            }
+            let given = spec.azure.express_route_gateway.as_ref();
+            let given = given.and_then(|g| g.name.as_ref());
+            if let Some(given) = given.filter(|n| !n.eq_ignore_ascii_case(id.name())) {
+                return Err(no(
+                    "AdoptionRefused",
+                    format!(
+                        "{field}: the link's ExpressRoute gateway is called {} and spec.azure.expressRouteGateway.name says {given}: leave the name out, or correct it",
+                        id.name()
+                    ),
+                ));
+            }
+            id.name().clone_into(&mut g.name);
+        }
+    }
+    env.marks.predecessors = takeover.predecessors;
     let recorded: Vec<SlotId> = crate::controllers::status::records(object.common())
         .into_keys()
         .collect();
@@ -350,6 +375,9 @@ async fn prepare(
     common::tag(&mut graph, Some(&azure), Some(&aws));
     for (slot, field, id) in adoptions(object) {
         common::take_over(&mut graph, &slot, &field, id.map(String::as_str));
+    }
+    for (slot, field, id) in &takeover.moves {
+        common::take_over(&mut graph, slot, field, Some(id));
     }
     env.azure = Some(azure);
     env.aws = Some(aws);
@@ -402,32 +430,6 @@ fn adoptions(object: &HybridInterconnect) -> Vec<(String, String, Option<&String
             r.adopt_id.as_ref(),
         )
     }));
-    all
-}
-
-/// Fields that ask to take a stand-alone link over.
-fn takeovers(object: &HybridInterconnect) -> Vec<(String, Option<&String>)> {
-    let s = &object.spec;
-    let mut all: Vec<(String, Option<&String>)> = s
-        .express_routes
-        .iter()
-        .map(|e| {
-            (
-                format!("spec.expressRoutes[{}].adoptLink", e.name),
-                e.adopt_link.as_ref(),
-            )
-        })
-        .collect();
-    all.extend(s.direct_connects.iter().map(|e| {
-        (
-            format!("spec.directConnects[{}].adoptLink", e.name),
-            e.adopt_link.as_ref(),
-        )
-    }));
-    all.push((
-        "spec.vpn.adoptLink".to_owned(),
-        s.vpn.as_ref().and_then(|v| v.adopt_link.as_ref()),
-    ));
     all
 }
 

@@ -8,4 +8,4 @@ mod vpn;
 
 pub use crate::health::{HealthDetail, HealthSpec};
 pub(crate) use interconnect::is_child;
-pub use interconnect::{going, uses};
+pub use interconnect::{going, related};

@@ -74,7 +74,10 @@ pub fn graph(spec: &DirectConnect, recorded: &[SlotId]) -> Graph {
             }
         }
         Source::Referenced { id, .. } => {
-            g.add(imported("dxgw", id.clone()));
+            // Else it was made by this link before its interconnect began to take it over, is still its own, and goes with it.
+            if !recorded.iter().any(|r| r.as_str() == "dxgw") {
+                g.add(imported("dxgw", id.clone()));
+            }
             if gateway_asn.is_none() {
                 // The order names the gateway's ASN, so it must be readable first.
                 vxc = vxc.needs("dxgw", Level::Exists);

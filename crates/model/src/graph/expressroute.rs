@@ -141,6 +141,8 @@ pub fn graph(spec: &ExpressRoute, recorded: &[SlotId]) -> Graph {
                 .lock(LockKey::vnet(&spec.vnet_id)),
             );
         }
+        // Made by this link before its interconnect began to take it over, and still its own: it goes with the link.
+        Source::Referenced { .. } if recorded.iter().any(|r| r.as_str() == "er-gateway") => {}
         Source::Referenced { id, .. } => g.add(imported("er-gateway", id.clone())),
     }
     let mut connection = slot(

@@ -101,12 +101,18 @@ impl Walk<'_> {
         })
     }
 
+    /// Whether an object is recorded, and not only that one was to be made or marked.
+    fn has(&self, slot: &SlotId) -> bool {
+        let record = self.input.observed.records.get(slot);
+        record.is_some_and(|r| r.id.is_some())
+    }
+
     /// The object that `adoptID` names is not there, and nothing was taken over or made in its place yet.
     pub(super) fn nothing_to_adopt(&mut self, slot: &Slot) -> bool {
         let Some(adoption) = &slot.adopt else {
             return false;
         };
-        if self.input.observed.records.contains_key(&slot.id) {
+        if self.has(&slot.id) {
             return false;
         }
         let message = format!(
@@ -123,10 +129,7 @@ impl Walk<'_> {
         if self.input.mode != Mode::Converge {
             return;
         }
-        let taken = |slot: &Slot| {
-            self.input.observed.records.contains_key(&slot.id)
-                || self.plan.adopt.contains_key(&slot.id)
-        };
+        let taken = |slot: &Slot| self.has(&slot.id) || self.plan.adopt.contains_key(&slot.id);
         let pending: Vec<&SlotId> = self
             .input
             .graph

@@ -2,6 +2,7 @@
 //!
 //! May read the caches of the links, and apply and delete links at the API server. Touches no cloud.
 
+use super::takeover;
 use crate::controllers::Managed;
 use crate::controllers::context::Context;
 use crate::controllers::engine::{ReconcileError, bounded};
@@ -17,9 +18,12 @@ use kube::{Api, Resource, ResourceExt};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use tracing::info;
 
 /// Field manager of the links that an interconnect makes.
-const MANAGER: &str = "causeway/hybridinterconnect";
+pub(super) const MANAGER: &str = "causeway/hybridinterconnect";
+/// The label by which people find an interconnect's links.
+pub(super) const LABEL: &str = "causeway.dev/interconnect";
 
 /// How the links stand, as their status says, without touching them.
 pub(super) fn now(object: &HybridInterconnect, ctx: &Context) -> Vec<LinkState> {
@@ -39,7 +43,7 @@ pub(super) fn now(object: &HybridInterconnect, ctx: &Context) -> Vec<LinkState> 
                 in_sync: true,
                 accepted: true,
                 held: false,
-                message: "is about to be made".to_owned(),
+                message: "is about to be made or taken over".to_owned(),
             });
         }
     }
@@ -148,7 +152,7 @@ pub(crate) fn is_child<K: ResourceExt>(object: &K, parent: &HybridInterconnect) 
 }
 
 /// Whether a link names this interconnect anywhere in its references.
-pub fn uses<K: Managed>(object: &K, parent: &HybridInterconnect) -> bool {
+pub(super) fn uses<K: Managed>(object: &K, parent: &HybridInterconnect) -> bool {
     fn names(v: &Value, parent: &str) -> bool {
         match v {
             Value::Object(m) => m.iter().any(|(k, v)| {
@@ -162,6 +166,11 @@ pub fn uses<K: Managed>(object: &K, parent: &HybridInterconnect) -> bool {
     object.namespace() == parent.namespace()
         && serde_json::to_value(object)
             .is_ok_and(|v| v.get("spec").is_some_and(|s| names(s, &parent.name_any())))
+}
+
+/// Whether what one of them does concerns the other.
+pub fn related<K: Managed>(link: &K, parent: &HybridInterconnect) -> bool {
+    uses(link, parent) || takeover::names(parent, link)
 }
 
 fn states<K: Managed>(store: &Store<K>, parent: &HybridInterconnect, out: &mut Vec<LinkState>) {
@@ -208,7 +217,7 @@ pub(super) fn dependents<K: Managed>(
     for link in store
         .state()
         .iter()
-        .filter(|l| is_child(&***l, parent) || uses(&***l, parent))
+        .filter(|l| is_child(&***l, parent) || related(&***l, parent))
     {
         let name = link.name_any();
         let mut slots = Vec::new();
@@ -284,6 +293,18 @@ async fn apply<K: Managed>(
         if e.meta().deletion_timestamp.is_some() {
             return Ok(());
         }
+        if takeover::names(parent, &**e) && !is_child(&**e, parent) {
+            if !takeover::records_have_moved(parent, ctx) {
+                return Ok(());
+            }
+            info!(
+                kind = K::KIND,
+                name,
+                interconnect = parent.name_any(),
+                "taken over"
+            );
+            return takeover::change(parent, ctx, &**e, &spec, false).await;
+        }
     }
     let body = json!({
         "apiVersion": K::api_version(&()),
@@ -292,19 +313,26 @@ async fn apply<K: Managed>(
             name: Some(name.to_owned()),
             namespace: Some(namespace.clone()),
             owner_references: owner.map(|o| vec![o]),
-            labels: Some(BTreeMap::from([("causeway.dev/interconnect".to_owned(), parent.name_any())])),
+            labels: Some(BTreeMap::from([(LABEL.to_owned(), parent.name_any())])),
             ..ObjectMeta::default()
         },
         "spec": spec,
     });
     let api: Api<K> = Api::namespaced(ctx.client.clone(), &namespace);
-    bounded(api.patch(
+    let applied = bounded(api.patch(
         name,
         &PatchParams::apply(MANAGER).force(),
         &Patch::Apply(&body),
     ))
-    .await
-    .map(|_| ())
+    .await?;
+    // What somebody else wrote into the spec, a link taken over among them, is not taken out by an apply.
+    let now = serde_json::to_value(&applied)
+        .ok()
+        .and_then(|v| v.get("spec").cloned());
+    if now.as_ref() == Some(&spec) {
+        return Ok(());
+    }
+    takeover::change(parent, ctx, &applied, &spec, false).await
 }
 
 pub(super) async fn converge(

@@ -47,17 +47,12 @@ pub(super) fn dxgw(env: &Env, aws: &AwsEnv, slot: &Slot, record: Option<&Record>
     (seen, oldest)
 }
 
-/// What has no tags is ours when the object that it belongs to is.
+/// What has no tags belongs to whom the object that it is part of belongs to.
 pub(super) fn inherited(others: Others<'_>, from: &str) -> Ownership {
-    let ours = others
+    others
         .get(from)
         .and_then(Seen::present)
-        .is_some_and(|p| p.ownership == Ownership::Ours);
-    if ours {
-        Ownership::Ours
-    } else {
-        Ownership::Unmarked
-    }
+        .map_or(Ownership::Unmarked, |p| p.ownership.clone())
 }
 
 pub(super) fn association(

@@ -1,6 +1,7 @@
 //! What is there already: objects that are taken over, and the last path that holds.
 
 use super::*;
+use crate::plan::Blocker;
 
 /// One object of a slot as a person left it: unmarked, with fields of its own.
 fn theirs(slot: &str, fields: &[(&str, &str)], adopt: bool) -> (Graph, Observed) {
@@ -236,4 +237,65 @@ fn the_only_path_is_not_deleted_without_consent() {
         let waits = p.blockers.iter().any(|b| b.why == Why::LastHealthyPath);
         assert_eq!(waits, wanted.is_empty());
     }
+}
+
+/// The marks were sent and reads do not show them yet: it is neither taken for done nor forgotten.
+#[test]
+fn what_was_begun_to_be_taken_over_is_waited_for() {
+    let fits = [
+        ("asn", "64600"),
+        ("portSpeedMbps", "1000"),
+        ("locationID", "67"),
+    ];
+    let (graph, mut observed) = theirs("router-a", &fits, true);
+    let router = SlotId::new("router-a");
+    let now = World::at(1_000_000);
+    let record = crate::observe::Record {
+        id: None,
+        intent: Some(now),
+        seen: false,
+        applied: BTreeMap::new(),
+    };
+    observed.records.insert(router.clone(), record);
+    observed.read_at.insert(router.clone(), now);
+    assert_eq!(
+        verbs(&planned(&graph, &observed, &lab::policy())),
+        ["Adopt router-a"],
+        "something is made beside it"
+    );
+    let going = |at: Timestamp, observed: &Observed| {
+        plan(Input {
+            graph: &graph,
+            observed,
+            policy: &lab::policy(),
+            mode: Mode::TearDown,
+            timing: &Timing::scaled(1.0),
+            now: at,
+            other_path_proven: None,
+            consent: true,
+        })
+    };
+    let p = going(now, &observed);
+    assert!(!p.done && p.forget.is_empty(), "{p:#?}");
+    let lag = |b: &&Blocker| b.slot == router && b.why == Why::ReadLag;
+    assert!(p.blockers.iter().any(|b| lag(&b)), "{p:#?}");
+    // Reads from long after show no mark: it was never ours.
+    let later = World::at(1_100_000);
+    observed.read_at.insert(router.clone(), later);
+    assert!(going(later, &observed).forget.contains(&router));
+    // It vanished before it was marked: nothing is made in its place.
+    observed.seen.insert(router.clone(), Seen::Absent);
+    let p = plan(Input {
+        now: later,
+        mode: Mode::Converge,
+        observed: &observed,
+        graph: &graph,
+        policy: &lab::policy(),
+        timing: &Timing::scaled(1.0),
+        other_path_proven: None,
+        consent: true,
+    });
+    let refused = |b: &&Blocker| b.slot == router && b.why == Why::AdoptionRefused;
+    assert!(p.blockers.iter().any(|b| refused(&b)), "{p:#?}");
+    assert_eq!(verbs(&p), Vec::<String>::new());
 }
