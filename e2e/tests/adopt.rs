@@ -9,9 +9,8 @@ use causeway::clients::megaport::{McrOrder, Tags};
 use causeway_aws::{DirectConnectApi, Ec2Api, Select};
 use causeway_e2e::harness::rig::by_operation;
 use causeway_e2e::harness::truth::{Scope, Truth};
-use causeway_e2e::harness::{Case, Human, Rig, simulate};
+use causeway_e2e::harness::{Case, Human, Rig, router_order, simulate};
 use causeway_e2e::objects::condition;
-use causeway_sandbox::control::CallView;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -69,14 +68,8 @@ async fn slots(rig: &Rig, parent: &str) -> BTreeMap<String, Value> {
     all
 }
 
-fn mutating(rig: &Rig, since: u64) -> Vec<CallView> {
-    let mut calls = rig.calls_since(since);
-    calls.retain(|c| c.mutating);
-    calls
-}
-
 fn only_marks(rig: &Rig, since: u64) -> usize {
-    let calls = mutating(rig, since);
+    let calls = rig.mutating_since(since);
     eprintln!("mutating:\n{}", by_operation(&calls));
     for call in &calls {
         let said = format!("{} {} {}", call.method, call.operation, call.path);
@@ -268,14 +261,10 @@ fn what_is_retained_is_clean_and_is_taken_over_whole() {
 
 async fn router(human: &Human, asn: u32) -> String {
     let order = McrOrder {
-        name: "a person's router".to_owned(),
-        location_id: 67,
-        port_speed_mbps: 1000,
-        term_months: 1,
         asn,
-        diversity_zone: Some("Red".to_owned()),
         cost_centre: Some("theirs".to_owned()),
         tags: Tags::from([("team".to_owned(), "core".to_owned())]),
+        ..router_order()
     };
     human.megaport.buy_mcr(&order).await.unwrap()
 }
@@ -321,7 +310,7 @@ fn what_does_not_fit_is_refused_before_anything_is_made() {
             }
             rig.pass(Duration::from_mins(5)).await;
             assert_eq!(
-                by_operation(&mutating(&rig, before)),
+                by_operation(&rig.mutating_since(before)),
                 "",
                 "something was made beside a refused adoption"
             );
@@ -498,7 +487,7 @@ fn a_person_s_gateways_are_taken_over_with_what_belongs_to_them() {
             .await
             .unwrap();
         rig.pass(Duration::from_mins(30)).await;
-        assert_eq!(by_operation(&mutating(&rig, before)), "");
+        assert_eq!(by_operation(&rig.mutating_since(before)), "");
         assert!(rig.all_say("Ready").await);
         rig.delete("HybridInterconnect", "lab").await;
         rig.until("gone", PATIENCE, async |r| {

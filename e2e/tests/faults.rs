@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)] // a failed assumption is a failed test
 
 use causeway_e2e::harness::apiserver::{ApiEvent, ApiRequest, Delivery, Verdict};
+use causeway_e2e::harness::crash::STALE;
 use causeway_e2e::harness::{Case, Human, Rig, on_threads, simulate};
 use causeway_e2e::objects::condition;
 use causeway_sandbox::faults::{Effect, Fault, Match};
@@ -324,16 +325,9 @@ fn earlier(provider: Provider, seconds: f64, probability: f64, times: Option<u64
     }
 }
 
-/// How far back reads may go, in seconds: half of what the operator allows for.
-const BACK: [(Provider, f64); 3] = [
-    (Provider::Azure, 30.0),
-    (Provider::Aws, 60.0),
-    (Provider::Megaport, 150.0),
-];
-
 #[test]
 fn reads_jump_back_in_time() {
-    let faults = BACK.map(|(provider, back)| earlier(provider, back, 0.3, None));
+    let faults = STALE.map(|(provider, back)| earlier(provider, back, 0.3, None));
     let pause = Some(Duration::from_secs(45));
     let it = life(&Case::lab(), &faults, &|_| (), pause);
     assert_eq!(it.bought, REFERENCE.bought);

@@ -27,10 +27,6 @@ const LINKS: [(&str, &str); 3] = [
     ("VpnPair", "lab-vpn"),
 ];
 
-fn mutating(rig: &Rig, since: u64) -> usize {
-    rig.calls_since(since).iter().filter(|c| c.mutating).count()
-}
-
 /// Runs `case` for every so many mutating calls, on two threads; answers how many cases there were.
 fn everywhere(case: impl Fn(usize) + Sync) -> usize {
     let every = std::env::var("CAUSEWAY_HUMANS_EVERY").map_or(5, |n| n.parse().unwrap());
@@ -56,7 +52,9 @@ async fn begun_in(case: &Case, calls: usize) -> Rig {
 async fn reach(rig: &Rig, since: u64, calls: usize) {
     let look = Duration::from_millis(200);
     rig.until_each(look, "calls", PATIENCE, async |r| {
-        mutating(r, since) >= calls || r.all_gone().await || (since == 0 && r.lab_is_ready().await)
+        r.mutating_since(since).len() >= calls
+            || r.all_gone().await
+            || (since == 0 && r.lab_is_ready().await)
     })
     .await;
 }

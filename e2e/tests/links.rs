@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use causeway::clients::http::{Endpoints, ReqwestTransport, Transport};
-use causeway::clients::megaport::{McrOrder, MegaportClient, MegaportCredential, Tags};
+use causeway::clients::megaport::{MegaportClient, MegaportCredential, Tags};
 use causeway_aws::{AwsCredentials, AwsHttp, AwsSettings, Ec2Api, SdkAws, Select, State};
+use causeway_e2e::harness::router_order;
 use causeway_e2e::objects::condition;
 use causeway_e2e::trial::{Trial, interconnect_of, seconds, time};
 use causeway_model::secret::Secret;
@@ -68,17 +69,7 @@ impl Human {
     }
 
     async fn router(&self) -> String {
-        let order = McrOrder {
-            name: "a person's router".to_owned(),
-            location_id: 67,
-            port_speed_mbps: 1000,
-            term_months: 1,
-            asn: 64600,
-            diversity_zone: Some("Red".to_owned()),
-            cost_centre: None,
-            tags: Tags::new(),
-        };
-        self.megaport.buy_mcr(&order).await.unwrap()
+        self.megaport.buy_mcr(&router_order()).await.unwrap()
     }
 
     /// A virtual private gateway, attached to the VPC.

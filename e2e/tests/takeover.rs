@@ -8,7 +8,6 @@ use causeway_e2e::harness::truth::{Scope, Truth};
 use causeway_e2e::harness::{Case, Human, Rig, Snapshot, on_threads, simulate};
 use causeway_e2e::objects::condition;
 use causeway_e2e::trial::{document, interconnect_of};
-use causeway_sandbox::control::CallView;
 use causeway_sandbox::world::World;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -111,15 +110,9 @@ async fn owners(rig: &Rig) -> BTreeMap<String, Vec<String>> {
     all
 }
 
-fn mutating(rig: &Rig, since: u64) -> Vec<CallView> {
-    let mut calls = rig.calls_since(since);
-    calls.retain(|c| c.mutating);
-    calls
-}
-
 /// Nothing but tags is written.
 fn only_marks(rig: &Rig, since: u64, what: &str) {
-    for call in mutating(rig, since) {
+    for call in rig.mutating_since(since) {
         let said = format!("{} {} {}", call.method, call.operation, call.path);
         let marks = ["PATCH", "CreateTags", "TagResource"];
         assert!(marks.iter().any(|m| said.contains(m)), "{what}: {said}");
@@ -178,7 +171,7 @@ fn links_are_taken_over_by_marks_and_records_alone() {
         rig.create(&alone.interconnect).await;
         taken_over(&rig, since, "undisturbed").await;
         assert_eq!(rig.products(), bought, "something was bought");
-        eprintln!("{}", by_operation(&mutating(&rig, since)));
+        eprintln!("{}", by_operation(&rig.mutating_since(since)));
         // Taking an entry out takes its link down, as with any other.
         rig.delete("HybridInterconnect", "whole").await;
         rig.until("gone", PATIENCE, Rig::all_gone).await;
@@ -398,7 +391,7 @@ fn what_does_not_fit_is_refused_and_nothing_is_touched() {
         }
         rig.delete("DirectConnectLink", "whole-dx-main").await;
         rig.pass(Duration::from_mins(5)).await;
-        assert_eq!(by_operation(&mutating(&rig, since)), "");
+        assert_eq!(by_operation(&rig.mutating_since(since)), "");
         for (kind, name) in LINKS {
             let now = rig.get(kind, name).await.unwrap();
             assert!(now["metadata"]["ownerReferences"].is_null(), "{name}");

@@ -363,11 +363,30 @@ impl Walk<'_> {
     }
 
     /// Whether a read that lacks the object may only be older than it: another replica answered, or a list was cut from a state
-    /// before its creation. Proven when the read shows a state from after we knew of it.
-    fn absence_proves_nothing(&self, slot: &Slot) -> bool {
+    /// before its creation. Proven when the read shows a state from after we knew of it. A tombstone is no older than what it
+    /// stands for.
+    fn may_only_be_older(&self, slot: &Slot, seen: &Seen) -> bool {
         let record = self.input.observed.records.get(&slot.id);
         let since = self.memo(&slot.id).seen_since;
-        record.is_some_and(|r| r.seen) && since.is_some_and(|at| self.may_be_invisible(slot, at))
+        *seen == Seen::Absent
+            && record.is_some_and(|r| r.seen)
+            && since.is_some_and(|at| self.may_be_invisible(slot, at))
+    }
+
+    /// Waits for a read that can not be older than the object, and says what happens `then`.
+    fn awaits_newer_read(&mut self, slot: &Slot, seen: &Seen, then: &str) -> bool {
+        if !self.may_only_be_older(slot, seen) {
+            return false;
+        }
+        self.phase(slot, Phase::Unknown);
+        self.look_within(self.input.timing.settling);
+        let message = format!(
+            "{} is missing in what {} shows, which may be older than it: should that last, {then}",
+            Self::describe(slot),
+            slot.provider
+        );
+        self.block(slot, Why::ReadLag, message);
+        true
     }
 
     /// Whether what was carried out at `at` may be missing in what was read of this slot.

@@ -82,17 +82,7 @@ impl Human {
     /// # Panics
     /// When Megaport refuses it.
     pub async fn router(&self) -> String {
-        let order = McrOrder {
-            name: "a person's router".to_owned(),
-            location_id: 67,
-            port_speed_mbps: 1000,
-            term_months: 1,
-            asn: 64600,
-            diversity_zone: Some("Red".to_owned()),
-            cost_centre: None,
-            tags: Tags::new(),
-        };
-        let bought = self.megaport.buy_mcr(&order).await;
+        let bought = self.megaport.buy_mcr(&router_order()).await;
         bought.unwrap_or_else(|e| panic!("{e}"))
     }
 
@@ -110,5 +100,19 @@ impl Human {
         let attached = self.aws.attach_vpn_gateway(&id, &vpc).await;
         attached.unwrap_or_else(|e| panic!("{e}"));
         id
+    }
+}
+
+/// What a person orders as a router that links may use, in the samples' location.
+pub fn router_order() -> McrOrder {
+    McrOrder {
+        name: "a person's router".to_owned(),
+        location_id: 67,
+        port_speed_mbps: 1000,
+        term_months: 1,
+        asn: 64600,
+        diversity_zone: Some("Red".to_owned()),
+        cost_centre: None,
+        tags: Tags::new(),
     }
 }

@@ -25,6 +25,6 @@ pub mod worlds;
 
 pub use case::{Case, Snapshot, built, ready_lab, simulate};
 pub use elected::Elected;
-pub use human::Human;
+pub use human::{Human, router_order};
 pub use rig::Rig;
 pub use threads::on_threads;

@@ -428,6 +428,13 @@ impl Rig {
         calls
     }
 
+    /// Those of them that change something.
+    pub fn mutating_since(&self, since: u64) -> Vec<CallView> {
+        let mut calls = self.calls_since(since);
+        calls.retain(|c| c.mutating);
+        calls
+    }
+
     /// Every secret of the world, of what was made in it, and of the Secrets with generated keys.
     pub fn secrets(&self) -> Secrets {
         let mut secrets = Secrets::default();

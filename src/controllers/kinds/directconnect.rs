@@ -357,14 +357,9 @@ async fn prepare(
         association_vgw,
         generated_keys: generated,
     };
-    let recorded = crate::controllers::status::records(object.common()).into_keys();
-    let interconnect = spec.gateway_ref.as_ref();
-    let recorded = takeover::without_what_moved(
-        lookup,
-        &**object,
-        interconnect.and_then(|r| r.hybrid_interconnect.as_ref()),
-        recorded.collect(),
-    )?;
+    let parent = spec.gateway_ref.as_ref();
+    let parent = parent.and_then(|r| r.hybrid_interconnect.as_ref());
+    let recorded = takeover::own_records(lookup, &**object, parent)?;
     let mut graph = graph::directconnect::graph(&model, &recorded);
     common::tag(&mut graph, None, Some(&aws));
     if !crate::controllers::status::policy(object.policy()).observe_only {

@@ -319,14 +319,9 @@ async fn prepare(
             authorization_key: authorization_key.clone(),
         },
     };
-    let recorded = crate::controllers::status::records(object.common()).into_keys();
-    let interconnect = spec.gateway_ref.as_ref();
-    let recorded = takeover::without_what_moved(
-        lookup,
-        &**object,
-        interconnect.and_then(|r| r.hybrid_interconnect.as_ref()),
-        recorded.collect(),
-    )?;
+    let parent = spec.gateway_ref.as_ref();
+    let parent = parent.and_then(|r| r.hybrid_interconnect.as_ref());
+    let recorded = takeover::own_records(lookup, &**object, parent)?;
     let mut graph = graph::expressroute::graph(&model, &recorded);
     common::tag(&mut graph, Some(&azure), None);
     adoptions(object, &azure, &mut graph, &model.connection.name);

@@ -19,9 +19,7 @@ impl Walk<'_> {
                 self.look_within(self.input.timing.settling);
             }
             Seen::Present(p) => self.present(slot, &p),
-            // A tombstone is no older than what it stands for.
-            Seen::Absent => self.absent(slot, true),
-            Seen::Gone { .. } => self.absent(slot, false),
+            seen @ (Seen::Absent | Seen::Gone { .. }) => self.absent(slot, &seen),
         }
     }
 
@@ -215,7 +213,7 @@ impl Walk<'_> {
         (!done).then(|| Self::describe(circuit))
     }
 
-    fn absent(&mut self, slot: &Slot, absent: bool) {
+    fn absent(&mut self, slot: &Slot, seen: &Seen) {
         self.phase(slot, Phase::Pending);
         let name = Self::describe(slot);
         if let Birth::Emerges { from } = &slot.birth {
@@ -236,14 +234,8 @@ impl Walk<'_> {
                 format!("{name} was ordered and is not visible yet"),
             );
         }
-        if absent && self.absence_proves_nothing(slot) {
-            self.phase(slot, Phase::Unknown);
-            self.look_within(self.input.timing.settling);
-            let message = format!(
-                "{name} is missing in what {} shows, which may be older than it: should that last, it is made anew",
-                slot.provider
-            );
-            return self.block(slot, Why::ReadLag, message);
+        if self.awaits_newer_read(slot, seen, "it is made anew") {
+            return;
         }
         if self.nothing_to_adopt(slot) || !self.needs_reached(slot) {
             return;

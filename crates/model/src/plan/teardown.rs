@@ -40,15 +40,8 @@ impl Walk<'_> {
                     );
                     return self.block(slot, Why::ReadLag, message);
                 }
-                if seen == Seen::Absent && self.absence_proves_nothing(slot) {
-                    self.phase(slot, Phase::Unknown);
-                    self.look_within(self.input.timing.settling);
-                    let message = format!(
-                        "{} is missing in what {} shows, which may be older than it: should that last, it is gone",
-                        Self::describe(slot),
-                        slot.provider
-                    );
-                    return self.block(slot, Why::ReadLag, message);
+                if self.awaits_newer_read(slot, &seen, "it is gone") {
+                    return;
                 }
                 self.phase(slot, Phase::Gone);
                 if recorded {
@@ -253,7 +246,7 @@ impl Walk<'_> {
             return true;
         }
         match &seen {
-            Seen::Absent if self.absence_proves_nothing(slot) => false,
+            Seen::Absent if self.may_only_be_older(slot, &seen) => false,
             Seen::Absent | Seen::Gone { .. } => {
                 let recorded = self.input.observed.records.contains_key(id);
                 !(recorded && !self.was_seen(slot) && self.create_is_ambiguous(slot))

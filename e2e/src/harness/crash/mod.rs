@@ -24,4 +24,4 @@ mod storm;
 pub use run::{Case, Reference, Verdict, crash, pair, reference};
 pub use scene::{Kind, Phase};
 pub use seam::{Moment, Point, Wire};
-pub use storm::storm;
+pub use storm::{STALE, storm};

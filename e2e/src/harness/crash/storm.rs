@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How old what is read may be, in seconds: half of what the operator waits for.
-const STALE: [(Provider, f64); 3] = [
+pub const STALE: [(Provider, f64); 3] = [
     (Provider::Azure, 30.0),
     (Provider::Aws, 60.0),
     (Provider::Megaport, 150.0),

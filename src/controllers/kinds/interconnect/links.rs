@@ -164,8 +164,7 @@ pub(super) fn uses<K: Managed>(object: &K, parent: &HybridInterconnect) -> bool 
         }
     }
     object.namespace() == parent.namespace()
-        && serde_json::to_value(object)
-            .is_ok_and(|v| v.get("spec").is_some_and(|s| names(s, &parent.name_any())))
+        && spec_of(object).is_some_and(|s| names(&s, &parent.name_any()))
 }
 
 /// Whether what one of them does concerns the other.
@@ -271,6 +270,11 @@ fn router_names(v: &Value, parent: &str) -> Vec<String> {
     }
 }
 
+fn spec_of<K: Managed>(link: &K) -> Option<Value> {
+    let value = serde_json::to_value(link).ok()?;
+    value.get("spec").cloned()
+}
+
 /// A link as it should be: server-side apply, so that what users add to it beside the spec stays.
 async fn apply<K: Managed>(
     ctx: &Context,
@@ -284,16 +288,13 @@ async fn apply<K: Managed>(
     let existing = store.get(&ObjectRef::new(name).within(&namespace));
     if let Some(e) = &existing {
         // Compared as the API server has it, defaults included: applied only when it differs.
-        let have = serde_json::to_value(&**e)
-            .ok()
-            .and_then(|v| v.get("spec").cloned());
-        if is_child(&**e, parent) && have.as_ref() == Some(&spec) {
+        if is_child(&**e, parent) && spec_of(&**e).as_ref() == Some(&spec) {
             return Ok(());
         }
         if e.meta().deletion_timestamp.is_some() {
             return Ok(());
         }
-        if takeover::names(parent, &**e) && !is_child(&**e, parent) {
+        if takeover::is_coming(parent, &**e) {
             if !takeover::records_have_moved(parent, ctx) {
                 return Ok(());
             }
@@ -326,10 +327,7 @@ async fn apply<K: Managed>(
     ))
     .await?;
     // What somebody else wrote into the spec, a link taken over among them, is not taken out by an apply.
-    let now = serde_json::to_value(&applied)
-        .ok()
-        .and_then(|v| v.get("spec").cloned());
-    if now.as_ref() == Some(&spec) {
+    if spec_of(&applied).as_ref() == Some(&spec) {
         return Ok(());
     }
     takeover::change(parent, ctx, &applied, &spec, false).await

@@ -8,9 +8,8 @@
 mod link;
 mod shared;
 
-pub(in crate::controllers::kinds) use link::{hand_over_marks, take_back, without_what_moved};
+pub(in crate::controllers::kinds) use link::{hand_over_marks, own_records, take_back};
 
-use self::shared::{is_me, slot_of};
 use super::links;
 use crate::controllers::Managed;
 use crate::controllers::context::Context;
@@ -79,6 +78,11 @@ pub(crate) fn names<K: Managed>(object: &HybridInterconnect, link: &K) -> bool {
             .any(|a| a.kind == K::KIND && a.name == link.name_any())
 }
 
+/// Whether it does, and the link is not its own yet.
+pub(super) fn is_coming<K: Managed>(object: &HybridInterconnect, link: &K) -> bool {
+    names(object, link) && !links::is_child(link, object)
+}
+
 /// What is taken over.
 #[derive(Default)]
 pub(super) struct Takeover {
@@ -96,169 +100,130 @@ pub(super) async fn prepare(
 ) -> Result<Takeover, Rejection> {
     let mut out = Takeover::default();
     let s = &object.spec;
-    let name = object.name_any();
-    let (er, dx, vpn) = (
-        &ctx.stores.express_routes,
-        &ctx.stores.direct_connects,
-        &ctx.stores.vpns,
-    );
+    let stores = &ctx.stores;
+    let own = object.name_any();
     for e in &s.express_routes {
-        let ports = |l: &ExpressRouteLink| {
-            let mut shared = vec![shared::er_gateway(object, model, l)];
-            for p in &l.spec.ports {
-                let theirs = format!("router-{}", p.name.as_str().to_lowercase());
-                let Some(entry) = e.ports.iter().find(|x| x.name == p.name) else {
-                    return Err(format!(
-                        "has the port {}, and this entry does not: list it",
-                        p.name.as_str()
-                    ));
-                };
-                let to = p.router_ref.hybrid_interconnect.as_ref().map(|r| &r.name);
-                shared
-                    .push((to != Some(&name)).then(|| {
-                        shared::router(object, model, slot_of(l, &theirs), &entry.router)
-                    }));
-            }
-            Ok(shared.into_iter().flatten().collect())
+        let entry = Entry {
+            name: e.link_name(&own),
+            adopts: e.adopt_link.is_some(),
+            spec: object.child_express_route(e).map(value),
         };
-        let spec = object.child_express_route(e).map(value);
-        one(
-            object,
-            ctx,
-            er,
-            &e.link_name(&name),
-            e.adopt_link.is_some(),
-            spec,
-            ports,
-            &mut out,
-        )
-        .await?;
+        let uses = |l: &ExpressRouteLink| shared::express_route(object, model, l, e);
+        out.look(object, ctx, &stores.express_routes, entry, uses)
+            .await?;
     }
     for e in &s.direct_connects {
+        let entry = Entry {
+            name: e.link_name(&own),
+            adopts: e.adopt_link.is_some(),
+            spec: object.child_direct_connect(e).map(value),
+        };
         let uses = |l: &DirectConnectLink| Ok(shared::direct_connect(object, model, l, &e.router));
-        let spec = object.child_direct_connect(e).map(value);
-        one(
-            object,
-            ctx,
-            dx,
-            &e.link_name(&name),
-            e.adopt_link.is_some(),
-            spec,
-            uses,
-            &mut out,
-        )
-        .await?;
+        out.look(object, ctx, &stores.direct_connects, entry, uses)
+            .await?;
     }
     if let Some(e) = &s.vpn {
-        let uses = |l: &VpnPair| {
-            let r = &l.spec.virtual_private_gateway_ref;
-            let other = !is_me(object, r.hybrid_interconnect.as_ref());
-            Ok(other
-                .then(|| shared::vgw(object, model, slot_of(l, "vgw")))
-                .into_iter()
-                .collect())
+        let entry = Entry {
+            name: e.link_name(&own),
+            adopts: e.adopt_link.is_some(),
+            spec: Some(value(object.child_vpn(e))),
         };
-        let spec = Some(value(object.child_vpn(e)));
-        one(
-            object,
-            ctx,
-            vpn,
-            &e.link_name(&name),
-            e.adopt_link.is_some(),
-            spec,
-            uses,
-            &mut out,
-        )
-        .await?;
+        let uses = |l: &VpnPair| Ok(shared::vpn(object, model, l));
+        out.look(object, ctx, &stores.vpns, entry, uses).await?;
     }
     Ok(out)
 }
 
-/// One entry's link.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one entry, with all that it is compared with"
-)]
-async fn one<K: Managed>(
-    object: &HybridInterconnect,
-    ctx: &Context,
-    store: &Store<K>,
-    name: &str,
-    adopt: bool,
+/// A list entry with the link that it names or makes.
+struct Entry {
+    name: String,
+    adopts: bool,
+    /// What the link is to become.
     spec: Option<Value>,
-    uses: impl Fn(&K) -> Result<Vec<Shared>, String>,
-    out: &mut Takeover,
-) -> Result<(), Rejection> {
-    let namespace = object.namespace().unwrap_or_default();
-    let field = asked(object)
-        .into_iter()
-        .find(|a| adopt && a.kind == K::KIND && a.name == name)
-        .map(|a| a.field);
-    let link = store.get(&ObjectRef::new(name).within(&namespace));
-    let Some(link) = link else {
-        // One that was taken over and deleted by somebody is made again.
-        return match field.filter(|_| !accepted_before(object)) {
-            None => Ok(()),
-            Some(field) => Err(no(
-                "ReferenceNotFound",
-                format!(
-                    "{field}: {} {name} does not exist in namespace {namespace}: correct the name, or leave the field out to have a new link made",
-                    K::KIND
-                ),
-            )),
+}
+
+impl Takeover {
+    /// Looks at one entry's link; `uses` tells what it shares, or what the entry lacks.
+    async fn look<K: Managed>(
+        &mut self,
+        object: &HybridInterconnect,
+        ctx: &Context,
+        store: &Store<K>,
+        entry: Entry,
+        uses: impl Fn(&K) -> Result<Vec<Shared>, String>,
+    ) -> Result<(), Rejection> {
+        let name = &entry.name;
+        let namespace = object.namespace().unwrap_or_default();
+        let field = asked(object)
+            .into_iter()
+            .find(|a| entry.adopts && a.kind == K::KIND && a.name == name)
+            .map(|a| a.field);
+        let link = store.get(&ObjectRef::new(name).within(&namespace));
+        let Some(link) = link else {
+            // One that was taken over and deleted by somebody is made again.
+            return match field.filter(|_| !accepted_before(object)) {
+                None => Ok(()),
+                Some(field) => Err(no(
+                    "ReferenceNotFound",
+                    format!(
+                        "{field}: {} {name} does not exist in namespace {namespace}: correct the name, or leave the field out to have a new link made",
+                        K::KIND
+                    ),
+                )),
+            };
         };
-    };
-    if links::is_child(&*link, object) {
-        return Ok(());
-    }
-    let Some(field) = field else {
-        // Its own, orphaned: it comes back.
-        if links::uses(&*link, object) {
+        if links::is_child(&*link, object) {
             return Ok(());
         }
-        return Err(no(
-            "NameConflict",
-            format!(
-                "{} {name} exists and is not of this interconnect: name it in adoptLink of its entry to take it over, or name the entry differently",
-                K::KIND
-            ),
-        ));
-    };
-    let what = format!("{field}: {} {name}", K::KIND);
-    let owner = link
-        .owner_references()
-        .iter()
-        .find(|o| o.controller == Some(true));
-    if let Some(owner) = owner {
-        return Err(no(
-            "NameConflict",
-            format!(
-                "{what} belongs to {} {}: remove it there first",
-                owner.kind, owner.name
-            ),
-        ));
-    }
-    if link.meta().deletion_timestamp.is_some() {
-        return Err(no(
-            "AdoptionRefused",
-            format!("{what} is being deleted: leave the field out to have a new link made"),
-        ));
-    }
-    let misfit = |why: String| no("AdoptionRefused", format!("{what} {why}"));
-    for shared in uses(&link).map_err(misfit)? {
-        match judge(&what, &shared) {
-            Ok(None) => {}
-            Ok(Some(id)) => out.moves.push((shared.slot, field.clone(), id)),
-            Err(Refusal::NotYet(m)) => return Err(not_yet("ReferenceNotReady", m)),
-            Err(Refusal::Misfit(m)) => return Err(no("AdoptionRefused", m)),
+        let Some(field) = field else {
+            // Its own, orphaned: it comes back.
+            if links::uses(&*link, object) {
+                return Ok(());
+            }
+            return Err(no(
+                "NameConflict",
+                format!(
+                    "{} {name} exists and is not of this interconnect: name it in adoptLink of its entry to take it over, or name the entry differently",
+                    K::KIND
+                ),
+            ));
+        };
+        let what = format!("{field}: {} {name}", K::KIND);
+        let owner = link
+            .owner_references()
+            .iter()
+            .find(|o| o.controller == Some(true));
+        if let Some(owner) = owner {
+            return Err(no(
+                "NameConflict",
+                format!(
+                    "{what} belongs to {} {}: remove it there first",
+                    owner.kind, owner.name
+                ),
+            ));
         }
+        if link.meta().deletion_timestamp.is_some() {
+            return Err(no(
+                "AdoptionRefused",
+                format!("{what} is being deleted: leave the field out to have a new link made"),
+            ));
+        }
+        let misfit = |why: String| no("AdoptionRefused", format!("{what} {why}"));
+        for shared in uses(&link).map_err(misfit)? {
+            match judge(&what, &shared) {
+                Ok(None) => {}
+                Ok(Some(id)) => self.moves.push((shared.slot, field.clone(), id)),
+                Err(Refusal::NotYet(m)) => return Err(not_yet("ReferenceNotReady", m)),
+                Err(Refusal::Misfit(m)) => return Err(no("AdoptionRefused", m)),
+            }
+        }
+        self.predecessors
+            .extend(link.annotations().get(OWNER_ID_ANNOTATION).cloned());
+        if let Some(spec) = &entry.spec {
+            fits(object, ctx, &*link, &what, spec).await?;
+        }
+        Ok(())
     }
-    out.predecessors
-        .extend(link.annotations().get(OWNER_ID_ANNOTATION).cloned());
-    if let Some(spec) = spec {
-        fits(object, ctx, &*link, &what, &spec).await?;
-    }
-    Ok(())
 }
 
 /// Whether the API server would let the link become what the entry says: what can not be changed must be equal.
@@ -342,9 +307,7 @@ pub(super) fn records_have_moved(object: &HybridInterconnect, ctx: &Context) -> 
                 .is_some_and(|(id, theirs)| theirs.eq_ignore_ascii_case(&id))
         };
         let links = store.state();
-        let mut coming = links
-            .iter()
-            .filter(|l| names(object, &***l) && !links::is_child(&***l, object));
+        let mut coming = links.iter().filter(|l| is_coming(object, &***l));
         coming.all(|l| {
             let slots = l.common().map(|c| c.slots.as_slice());
             slots.unwrap_or_default().iter().filter(shared).all(here)

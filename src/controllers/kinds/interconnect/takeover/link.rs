@@ -2,13 +2,13 @@
 //!
 //! May read caches and statuses; changes nothing but what is handed in.
 
-use super::names;
 use super::shared::slot_of;
+use super::{is_coming, names};
 use crate::controllers::Managed;
 use crate::controllers::context::Context;
 use crate::controllers::kinds::common::{self, no, not_yet};
-use crate::controllers::kinds::interconnect::links;
 use crate::controllers::marks::Marks;
+use crate::controllers::status::records;
 use causeway_api::common::InterconnectRef;
 use causeway_api::{HybridInterconnect, OWNER_ID_ANNOTATION};
 use causeway_model::report::Rejection;
@@ -22,7 +22,7 @@ fn taker<K: Managed>(ctx: &Context, link: &K) -> Option<Arc<HybridInterconnect>>
         .interconnects
         .state()
         .into_iter()
-        .find(|hi| names(hi, link) && !links::is_child(link, hi))
+        .find(|hi| is_coming(hi, link))
 }
 
 /// What a link makes of the marks of the interconnect that is about to take it over: until the link is told, what is marked
@@ -64,12 +64,12 @@ pub(in crate::controllers::kinds) fn take_back<K: Managed>(
 ///
 /// # Errors
 /// When the spec names an interconnect that has not taken over what the link made.
-pub(in crate::controllers::kinds) fn without_what_moved<K: Managed>(
+pub(in crate::controllers::kinds) fn own_records<K: Managed>(
     lookup: common::Lookup<'_>,
     link: &K,
     parent: Option<&InterconnectRef>,
-    recorded: Vec<SlotId>,
 ) -> Result<Vec<SlotId>, Rejection> {
+    let mut recorded: Vec<SlotId> = records(link.common()).into_keys().collect();
     let Some(reference) = parent else {
         return Ok(recorded);
     };
@@ -82,11 +82,13 @@ pub(in crate::controllers::kinds) fn without_what_moved<K: Managed>(
             .and_then(|p| common::parent_slot(p, s.as_str()));
         own.is_some_and(|own| theirs.is_some_and(|t| t.eq_ignore_ascii_case(own)))
     };
-    let (gone, kept): (Vec<SlotId>, Vec<SlotId>) =
-        recorded.into_iter().partition(|s| moves(s) && moved(s));
-    drop(gone);
-    let Some(stray) = kept.iter().find(|s| moves(s)).filter(|_| !lookup.deleting) else {
-        return Ok(kept);
+    recorded.retain(|s| !(moves(s) && moved(s)));
+    let Some(stray) = recorded
+        .iter()
+        .find(|s| moves(s))
+        .filter(|_| !lookup.deleting)
+    else {
+        return Ok(recorded);
     };
     let id = slot_of(link, stray.as_str())
         .and_then(|s| s.id.clone())

@@ -4,9 +4,10 @@
 
 use crate::controllers::Managed;
 use crate::controllers::kinds::common;
-use causeway_api::common::InterconnectRef;
+use causeway_api::common::{InterconnectRef, RouterRef};
+use causeway_api::interconnect::ExpressRouteEntry;
 use causeway_api::status::{SlotPhase, SlotStatus};
-use causeway_api::{DirectConnectLink, ExpressRouteLink, HybridInterconnect};
+use causeway_api::{DirectConnectLink, ExpressRouteLink, HybridInterconnect, VpnPair};
 use causeway_model::spec::{Interconnect, Source};
 use causeway_model::takeover::{Shared, Side};
 use kube::ResourceExt;
@@ -15,8 +16,13 @@ pub(super) fn slot_of<'l, K: Managed>(link: &'l K, name: &str) -> Option<&'l Slo
     link.common()?.slots.iter().find(|s| s.name == name)
 }
 
-pub(super) fn is_me(object: &HybridInterconnect, reference: Option<&InterconnectRef>) -> bool {
+fn is_me(object: &HybridInterconnect, reference: Option<&InterconnectRef>) -> bool {
     reference.is_some_and(|r| r.name == object.name_any())
+}
+
+fn is_my_router(object: &HybridInterconnect, reference: &RouterRef) -> bool {
+    let to = reference.hybrid_interconnect.as_ref();
+    to.is_some_and(|r| r.name == object.name_any())
 }
 
 /// The link's side: what it refers to, or what it made and has seen.
@@ -46,32 +52,59 @@ fn ours<M>(
     })
 }
 
-pub(super) fn er_gateway(
-    object: &HybridInterconnect,
-    model: &Interconnect,
-    link: &ExpressRouteLink,
-) -> Option<Shared> {
-    let r = link.spec.gateway_ref.as_ref();
-    if is_me(object, r.and_then(|r| r.hybrid_interconnect.as_ref())) {
-        return None;
-    }
-    let adopt = object.spec.azure.express_route_gateway.as_ref();
-    Some(Shared {
-        slot: "er-gateway".to_owned(),
-        noun: "ExpressRoute gateway",
-        made_by: "spec.azure.expressRouteGateway".to_owned(),
-        referred_by: "spec.azure.expressRouteGatewayRef".to_owned(),
-        link: theirs(slot_of(link, "er-gateway")),
-        parent: ours(
-            object,
-            "er-gateway",
-            model.er_gateway.as_ref(),
-            adopt.and_then(|g| g.adopt_id.as_ref()),
-        ),
-    })
+/// A gateway that an interconnect has once.
+struct Gateway {
+    slot: &'static str,
+    noun: &'static str,
+    made_by: &'static str,
+    referred_by: &'static str,
 }
 
-pub(super) fn router(
+const ER_GATEWAY: Gateway = Gateway {
+    slot: "er-gateway",
+    noun: "ExpressRoute gateway",
+    made_by: "spec.azure.expressRouteGateway",
+    referred_by: "spec.azure.expressRouteGatewayRef",
+};
+const VGW: Gateway = Gateway {
+    slot: "vgw",
+    noun: "virtual private gateway",
+    made_by: "spec.aws.virtualPrivateGateway",
+    referred_by: "spec.aws.virtualPrivateGatewayRef",
+};
+const DXGW: Gateway = Gateway {
+    slot: "dxgw",
+    noun: "Direct Connect gateway",
+    made_by: "spec.aws.directConnectGateway",
+    referred_by: "spec.aws.directConnectGatewayRef",
+};
+
+impl Gateway {
+    fn shared<M, K: Managed>(
+        &self,
+        object: &HybridInterconnect,
+        source: Option<&Source<M>>,
+        adopt: Option<&String>,
+        link: &K,
+    ) -> Shared {
+        Shared {
+            slot: self.slot.to_owned(),
+            noun: self.noun,
+            made_by: self.made_by.to_owned(),
+            referred_by: self.referred_by.to_owned(),
+            link: theirs(slot_of(link, self.slot)),
+            parent: ours(object, self.slot, source, adopt),
+        }
+    }
+}
+
+fn vgw<K: Managed>(object: &HybridInterconnect, model: &Interconnect, link: &K) -> Shared {
+    let made = object.spec.aws.virtual_private_gateway.as_ref();
+    let adopt = made.and_then(|g| g.adopt_id.as_ref());
+    VGW.shared(object, model.vgw.as_ref(), adopt, link)
+}
+
+fn router(
     object: &HybridInterconnect,
     model: &Interconnect,
     link: Option<&SlotStatus>,
@@ -93,25 +126,52 @@ pub(super) fn router(
     }
 }
 
-pub(super) fn vgw(
+/// # Errors
+/// Says what the entry lacks.
+pub(super) fn express_route(
     object: &HybridInterconnect,
     model: &Interconnect,
-    link: Option<&SlotStatus>,
-) -> Shared {
-    let adopt = object.spec.aws.virtual_private_gateway.as_ref();
-    Shared {
-        slot: "vgw".to_owned(),
-        noun: "virtual private gateway",
-        made_by: "spec.aws.virtualPrivateGateway".to_owned(),
-        referred_by: "spec.aws.virtualPrivateGatewayRef".to_owned(),
-        link: theirs(link),
-        parent: ours(
-            object,
-            "vgw",
-            model.vgw.as_ref(),
-            adopt.and_then(|g| g.adopt_id.as_ref()),
-        ),
+    link: &ExpressRouteLink,
+    entry: &ExpressRouteEntry,
+) -> Result<Vec<Shared>, String> {
+    let mut all = Vec::new();
+    let r = link.spec.gateway_ref.as_ref();
+    if !is_me(object, r.and_then(|r| r.hybrid_interconnect.as_ref())) {
+        let made = object.spec.azure.express_route_gateway.as_ref();
+        let adopt = made.and_then(|g| g.adopt_id.as_ref());
+        all.push(ER_GATEWAY.shared(object, model.er_gateway.as_ref(), adopt, link));
     }
+    for p in &link.spec.ports {
+        let Some(listed) = entry.ports.iter().find(|x| x.name == p.name) else {
+            return Err(format!(
+                "has the port {}, and this entry does not: list it",
+                p.name.as_str()
+            ));
+        };
+        if !is_my_router(object, &p.router_ref) {
+            let theirs = format!("router-{}", p.name.as_str().to_lowercase());
+            all.push(router(
+                object,
+                model,
+                slot_of(link, &theirs),
+                &listed.router,
+            ));
+        }
+    }
+    Ok(all)
+}
+
+pub(super) fn vpn(
+    object: &HybridInterconnect,
+    model: &Interconnect,
+    link: &VpnPair,
+) -> Vec<Shared> {
+    let r = &link.spec.virtual_private_gateway_ref;
+    let other = !is_me(object, r.hybrid_interconnect.as_ref());
+    other
+        .then(|| vgw(object, model, link))
+        .into_iter()
+        .collect()
 }
 
 pub(super) fn direct_connect(
@@ -122,33 +182,21 @@ pub(super) fn direct_connect(
 ) -> Vec<Shared> {
     let spec = &link.spec;
     let mut all = Vec::new();
-    let to = spec.router_ref.hybrid_interconnect.as_ref();
-    if to.is_none_or(|r| r.name != object.name_any()) {
+    if !is_my_router(object, &spec.router_ref) {
         all.push(router(object, model, slot_of(link, "router"), entry_router));
     }
     let r = spec.gateway_ref.as_ref();
     if !is_me(object, r.and_then(|r| r.hybrid_interconnect.as_ref())) {
-        let adopt = object.spec.aws.direct_connect_gateway.as_ref();
-        all.push(Shared {
-            slot: "dxgw".to_owned(),
-            noun: "Direct Connect gateway",
-            made_by: "spec.aws.directConnectGateway".to_owned(),
-            referred_by: "spec.aws.directConnectGatewayRef".to_owned(),
-            link: theirs(slot_of(link, "dxgw")),
-            parent: ours(
-                object,
-                "dxgw",
-                model.dxgw.as_ref(),
-                adopt.and_then(|g| g.gateway.adopt_id.as_ref()),
-            ),
-        });
+        let made = object.spec.aws.direct_connect_gateway.as_ref();
+        let adopt = made.and_then(|g| g.gateway.adopt_id.as_ref());
+        all.push(DXGW.shared(object, model.dxgw.as_ref(), adopt, link));
     }
     let associated = spec
         .association
         .as_ref()
         .map(|a| &a.virtual_private_gateway_ref);
     if associated.is_some_and(|r| !is_me(object, r.hybrid_interconnect.as_ref())) {
-        all.push(vgw(object, model, slot_of(link, "vgw")));
+        all.push(vgw(object, model, link));
     }
     all
 }
