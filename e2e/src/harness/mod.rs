@@ -27,4 +27,4 @@ pub use case::{Case, Snapshot, built, ready_lab, simulate};
 pub use elected::Elected;
 pub use human::{Human, router_order};
 pub use rig::Rig;
-pub use threads::on_threads;
+pub use threads::{deadline, on_threads};

@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How many threads: `CAUSEWAY_CRASH_THREADS`, else two.
 fn threads() -> usize {
@@ -45,4 +46,16 @@ pub fn on_threads<J: Send, R: Send>(
         }
     });
     done.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Does `late` unless what is answered has been dropped within `after`, in real time: work under a paused clock can go on
+/// for ever without any time passing in it, and then no time-out of its own ends it.
+pub fn deadline(after: Duration, late: impl FnOnce() + Send + 'static) -> impl Sized {
+    let (held, watched): (Sender<()>, _) = channel();
+    std::thread::spawn(move || {
+        if watched.recv_timeout(after) == Err(RecvTimeoutError::Timeout) {
+            late();
+        }
+    });
+    held
 }

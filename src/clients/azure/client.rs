@@ -1,13 +1,13 @@
 //! The generic core: authenticated requests, typed reads, paged lists, full-replace writes, and long-running operations
 //! that are looked at and never waited for (azure.md §1).
 
-use super::auth::{AzureCredential, token_error};
+use super::auth::AzureCredential;
 use super::classify::{classify, classify_operation};
 use super::diagnostics::Long;
 use super::id::ResourceId;
+use super::tokens::Tokens;
 use crate::clients::http::{Endpoints, Transport, TransportErrorKind};
 use crate::clients::wire::{self, json_defect, table_defect};
-use azure_core::credentials::TokenCredential;
 use bytes::Bytes;
 use causeway_model::intent::{CloudError, Intent, Provider, Sent};
 use http::{HeaderMap, Method, Response};
@@ -61,11 +61,9 @@ pub struct AzureClient {
 #[derive(Debug)]
 struct Inner {
     subscription: String,
-    subject: String,
-    credential: Arc<dyn TokenCredential>,
+    tokens: Tokens,
     transport: Arc<dyn Transport>,
     base: String,
-    scope: &'static str,
     api_version: String,
 }
 
@@ -78,15 +76,13 @@ impl AzureClient {
         endpoints: &Endpoints,
         api_version: &str,
     ) -> Result<Self, CloudError> {
-        let token = credential.token_credential(&transport, endpoints)?;
+        let tokens = Tokens::new(credential, &transport, endpoints)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 subscription: subscription.to_owned(),
-                subject: credential.subject(),
-                credential: token,
+                tokens,
                 transport,
                 base: endpoints.azure.clone(),
-                scope: endpoints.azure_scope(),
                 api_version: api_version.to_owned(),
             }),
         })
@@ -367,11 +363,7 @@ impl AzureClient {
         if_match: Option<&str>,
     ) -> Result<Response<Bytes>, CloudError> {
         let inner = &*self.inner;
-        let token = inner
-            .credential
-            .get_token(&[inner.scope], None)
-            .await
-            .map_err(|e| token_error(&inner.subject, &e))?;
+        let token = inner.tokens.get().await?;
         let mut req = http::Request::builder()
             .method(method.clone())
             .uri(url)

@@ -15,6 +15,7 @@ mod networks;
 mod resource;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 pub use auth::AzureCredential;
 pub use circuits::{

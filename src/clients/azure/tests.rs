@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::clients::http::scripted::{Say, Scripted};
-use crate::clients::http::{Endpoints, TransportErrorKind};
+use crate::clients::http::{Endpoints, Transport, TransportError, TransportErrorKind};
 use causeway_model::intent::{Intent, Sent};
 use causeway_model::routes::Rows;
 use causeway_model::routes::azure::{CircuitRouteRow, circuit_routes};
@@ -18,6 +18,10 @@ const BASE: &str = "https://management.azure.com";
 const KEY: &str = "5b1e0000-service-key";
 
 fn client(script: &Arc<Scripted>) -> AzureClient {
+    client_on(script.clone())
+}
+
+fn client_on(transport: Arc<dyn Transport>) -> AzureClient {
     let credential = AzureCredential::ClientSecret {
         tenant_id: "11111111-0000-4000-8000-000000000001".into(),
         client_id: "client-1".into(),
@@ -26,7 +30,7 @@ fn client(script: &Arc<Scripted>) -> AzureClient {
     AzureClient::new(
         "sub-1",
         &credential,
-        script.clone(),
+        transport,
         &Endpoints::default(),
         API_VERSION,
     )
@@ -116,6 +120,64 @@ async fn an_unreachable_authority_is_transient() {
         let e = c.circuit(&circuit_id()).await.unwrap_err();
         assert!(e.is_transient(), "{e:?}");
     }
+}
+
+/// The authority refuses the first request for a token and takes its time for each.
+#[derive(Debug)]
+struct SlowAuthority(Arc<Scripted>);
+
+#[async_trait::async_trait]
+impl Transport for SlowAuthority {
+    async fn send(
+        &self,
+        req: http::Request<bytes::Bytes>,
+    ) -> Result<http::Response<bytes::Bytes>, TransportError> {
+        if req.uri().path().contains("oauth2") {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+        }
+        self.0.send(req).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_token_shares_its_failure_and_keeps_no_core_busy() {
+    let circuits = (0..9).map(|_| Say::Json(200, circuit_body()));
+    let s = Scripted::with_tokens(
+        [Say::Fail(TransportErrorKind::Broken, Sent::Maybe)],
+        circuits,
+    );
+    let c = client_on(Arc::new(SlowAuthority(s.clone())));
+    let began = tokio::time::Instant::now();
+    let id = circuit_id();
+    // Some ask when the first request is already under way, some when it has failed.
+    let mut all = std::pin::pin!(futures::future::join_all((0..12_u64).map(async |n| {
+        tokio::time::sleep(Duration::from_secs(5 * n)).await;
+        c.circuit(&id).await
+    })));
+    let mut polls = 0;
+    let answers = std::future::poll_fn(|cx| {
+        polls += 1;
+        assert!(polls < 1000, "polled without an end: time stands still");
+        all.as_mut().poll(cx)
+    })
+    .await;
+    // Those of the first 30 seconds.
+    let failed = answers.iter().filter(|a| a.is_err()).count();
+    assert!((6..=7).contains(&failed), "{failed} failed: {answers:?}");
+    assert!(answers.iter().flatten().all(Option::is_some), "{answers:?}");
+    assert!(
+        answers
+            .iter()
+            .filter_map(|a| a.as_ref().err())
+            .all(|e| e.is_transient()),
+        "{answers:?}"
+    );
+    assert_eq!(s.tokens().len(), 2);
+    assert!(
+        began.elapsed() < Duration::from_secs(70),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 #[tokio::test]

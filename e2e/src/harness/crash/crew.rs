@@ -5,8 +5,9 @@
 #![allow(clippy::print_stdout)]
 
 use super::{Kind, Moment, Phase, Reference, Verdict, Wire};
-use crate::harness::on_threads;
+use crate::harness::{deadline, on_threads};
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -92,6 +93,9 @@ pub fn wanted(references: &References, label: &str) -> Vec<Job> {
     out
 }
 
+/// How long a run may take, of which the longest is done in seconds.
+const LONGEST: Duration = Duration::from_mins(5);
+
 /// Of how many crashes one is followed by the deletion.
 pub const DELETED: usize = 4;
 
@@ -117,11 +121,27 @@ pub struct Sum {
     pub real: Duration,
 }
 
-/// Does the runs, until there are none or the time is over.
+/// How a failed run is named.
+fn again(label: &str, lines: &[&str]) -> String {
+    format!(
+        "CAUSEWAY_CRASH='{label}' cargo test --workspace --test crash -- --nocapture\n    {}",
+        lines.join("\n    ")
+    )
+}
+
+/// Does the runs, until there are none or the time is over. One that does not end ends the process: nothing can stop it.
 pub fn run(jobs: impl IntoIterator<Item = Job>, until: Option<Instant>) -> Done {
     let results = on_threads(jobs, until, |job| {
         let began = Instant::now();
         let (reference, run) = &job;
+        let name = label(&job);
+        let _watched = deadline(LONGEST, move || {
+            let minutes = LONGEST.as_secs() / 60;
+            let what = format!("has not ended after {minutes} minutes: time stands still in it");
+            // Not to where the test's own lines are kept until it ends.
+            let _ = writeln!(std::io::stderr(), "{}", again(&name, &[&what]));
+            std::process::exit(101);
+        });
         let verdict = match run {
             Run::Crash(i, delete) => match reference.cases.get(*i) {
                 Some(case) => super::crash(reference, case, *delete),
@@ -132,11 +152,7 @@ pub fn run(jobs: impl IntoIterator<Item = Job>, until: Option<Instant>) -> Done 
         };
         let line = (!verdict.wrong.is_empty()).then(|| {
             let lines: Vec<&str> = verdict.wrong.iter().take(24).map(String::as_str).collect();
-            let line = format!(
-                "CAUSEWAY_CRASH='{}' cargo test --workspace --test crash -- --nocapture\n    {}",
-                label(&job),
-                lines.join("\n    ")
-            );
+            let line = again(&label(&job), &lines);
             println!("{line}");
             line
         });
