@@ -278,7 +278,10 @@ fn what_does_not_fit_is_refused_and_nothing_is_touched() {
         let rig = awake().await;
         let since = rig.last_call();
         let router = json!({"name": "a", "locationID": 67, "portSpeedMbps": 1000, "asn": 64600});
-        let cases: [(&str, Value, &str, &[&str]); 8] = [
+        let twice = &alone.interconnect["spec"]["expressRoutes"][0];
+        let mut again = twice.clone();
+        again["name"] = json!("second");
+        let cases: [(&str, Value, &str, &[&str]); 9] = [
             (
                 "/expressRoutes/0/adoptLink",
                 json!("nobody"),
@@ -331,6 +334,15 @@ fn what_does_not_fit_is_refused_and_nothing_is_touched() {
                 json!("Secondary"),
                 "AdoptionRefused",
                 &["has the port Primary", "list it"],
+            ),
+            (
+                "/expressRoutes",
+                json!([twice, again]),
+                "InvalidTopology",
+                &[
+                    "ExpressRouteLink to-azure is the link of two entries",
+                    "spec.expressRoutes[main].adoptLink as well as spec.expressRoutes[second].adoptLink",
+                ],
             ),
             (
                 "/azure/expressRouteGateway",

@@ -26,6 +26,7 @@ use env::Env;
 use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
 use kube::Resource;
+use kube::core::object::HasSpec;
 use kube::runtime::reflector::ObjectRef;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -83,6 +84,7 @@ pub struct Health {
 pub trait Managed:
     causeway_api::Managed
     + Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + HasSpec<Spec: Serialize>
     + Clone
     + Debug
     + PartialEq

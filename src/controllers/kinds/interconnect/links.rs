@@ -116,7 +116,7 @@ fn may_remove(object: &HybridInterconnect, ctx: &Context) -> bool {
     proven != Some(false)
 }
 
-fn wanted_names(object: &HybridInterconnect) -> Vec<(&'static str, String)> {
+pub(super) fn wanted_names(object: &HybridInterconnect) -> Vec<(&'static str, String)> {
     let name = object.name_any();
     let mut all: Vec<(&'static str, String)> = object
         .spec
@@ -271,8 +271,7 @@ fn router_names(v: &Value, parent: &str) -> Vec<String> {
 }
 
 fn spec_of<K: Managed>(link: &K) -> Option<Value> {
-    let value = serde_json::to_value(link).ok()?;
-    value.get("spec").cloned()
+    serde_json::to_value(link.spec()).ok()
 }
 
 /// A link as it should be: server-side apply, so that what users add to it beside the spec stays.

@@ -98,6 +98,7 @@ pub(super) async fn prepare(
     ctx: &Context,
     model: &Interconnect,
 ) -> Result<Takeover, Rejection> {
+    one_link_each(object)?;
     let mut out = Takeover::default();
     let s = &object.spec;
     let stores = &ctx.stores;
@@ -132,6 +133,29 @@ pub(super) async fn prepare(
         out.look(object, ctx, &stores.vpns, entry, uses).await?;
     }
     Ok(out)
+}
+
+/// Two entries with one link would change it to and fro for ever.
+fn one_link_each(object: &HybridInterconnect) -> Result<(), Rejection> {
+    let wanted = links::wanted_names(object);
+    let twice = wanted
+        .iter()
+        .enumerate()
+        .find(|(i, link)| wanted[..*i].contains(link));
+    let Some((_, (kind, name))) = twice else {
+        return Ok(());
+    };
+    let which = asked(object)
+        .into_iter()
+        .filter(|a| a.kind == *kind && a.name == name);
+    let fields: Vec<String> = which.map(|a| a.field).collect();
+    Err(no(
+        "InvalidTopology",
+        format!(
+            "{kind} {name} is the link of two entries, since {} names it: each entry needs a link of its own",
+            fields.join(" as well as ")
+        ),
+    ))
 }
 
 /// A list entry with the link that it names or makes.
