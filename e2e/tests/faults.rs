@@ -6,7 +6,7 @@
 
 use causeway_e2e::harness::apiserver::{ApiEvent, ApiRequest, Delivery, Verdict};
 use causeway_e2e::harness::crash::STALE;
-use causeway_e2e::harness::{Case, Human, Rig, on_threads, simulate};
+use causeway_e2e::harness::{Case, Human, OPERATOR, Rig, on_threads, simulate};
 use causeway_e2e::objects::condition;
 use causeway_sandbox::faults::{Effect, Fault, Match};
 use causeway_sandbox::rng::Rng;
@@ -444,7 +444,7 @@ fn lists_are_of_an_earlier_time_at_every_restart() {
             &|rig| {
                 let stale = stale.clone();
                 rig.api.on_request(move |r: &ApiRequest| {
-                    if r.verb != "list" {
+                    if r.client != OPERATOR || r.verb != "list" {
                         return Verdict::Continue;
                     }
                     let mut s = stale.lock().unwrap();

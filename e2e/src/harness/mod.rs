@@ -26,5 +26,5 @@ pub mod worlds;
 pub use case::{Case, Snapshot, built, ready_lab, simulate};
 pub use elected::Elected;
 pub use human::{Human, router_order};
-pub use rig::Rig;
+pub use rig::{OPERATOR, Rig};
 pub use threads::{deadline, on_threads};

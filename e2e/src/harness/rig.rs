@@ -7,6 +7,7 @@
 use super::apiserver::ApiServer;
 use super::case::{Camera, Case, Snapshot};
 use super::wire::{self, SandboxTransport};
+use crate::demo::watch::Seen;
 use crate::objects::{Objects, tally};
 use crate::playground::secrets;
 use crate::secrecy::Secrets;
@@ -56,6 +57,8 @@ pub struct Rig {
     /// How wrong the clocks of the next operators are, in seconds.
     skews: Mutex<VecDeque<i64>>,
     operator: Option<Operator>,
+    /// What [`Rig::seen`] saw last, and at which revision.
+    seen: Mutex<Option<(u64, Seen)>>,
 }
 
 /// Its objects are asked for as its own.
@@ -135,6 +138,7 @@ impl Rig {
             manifests,
             skews: Mutex::default(),
             operator: None,
+            seen: Mutex::default(),
         }
     }
 
@@ -326,6 +330,24 @@ impl Rig {
                 Err(error) => panic!("{kind} {name} cannot be deleted: {error}"),
             }
         }
+    }
+
+    /// What the four kinds with slots say of themselves. Asked only when something was written since the last time: most
+    /// waiting is for this, each simulated second.
+    ///
+    /// # Panics
+    /// When the API stand-in can not be read.
+    pub async fn seen(&self) -> Seen {
+        let revision = self.api.revision();
+        let last = || self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, seen)) = &*last()
+            && *at == revision
+        {
+            return seen.clone();
+        }
+        let seen = self.objects.seen().await;
+        *last() = Some((revision, seen.clone()));
+        seen
     }
 
     /// Whether all objects of the four kinds say `condition`, of which there must be one at least.

@@ -9,6 +9,7 @@ use crate::harness::{deadline, on_threads};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// All references, by kind and phase.
@@ -131,6 +132,7 @@ fn again(label: &str, lines: &[&str]) -> String {
 
 /// Does the runs, until there are none or the time is over. One that does not end ends the process: nothing can stop it.
 pub fn run(jobs: impl IntoIterator<Item = Job>, until: Option<Instant>) -> Done {
+    let (ran, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let results = on_threads(jobs, until, |job| {
         let began = Instant::now();
         let (reference, run) = &job;
@@ -154,8 +156,14 @@ pub fn run(jobs: impl IntoIterator<Item = Job>, until: Option<Instant>) -> Done 
             let lines: Vec<&str> = verdict.wrong.iter().take(24).map(String::as_str).collect();
             let line = again(&label(&job), &lines);
             println!("{line}");
+            failed.fetch_add(1, Ordering::Relaxed);
             line
         });
+        // A run that is cut off has said how far it came.
+        let count = 1 + ran.fetch_add(1, Ordering::Relaxed);
+        if count.is_multiple_of(500) {
+            println!("{count} runs, {} wrong", failed.load(Ordering::Relaxed));
+        }
         (
             (reference.kind, reference.phase),
             job.1.clone(),
