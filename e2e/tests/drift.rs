@@ -300,9 +300,8 @@ async fn set(rig: &Rig, policy: Value) {
 }
 
 fn written(rig: &Rig, since: u64) -> Vec<String> {
-    let calls = rig.calls_since(since).into_iter();
-    calls
-        .filter(|c| c.mutating)
+    rig.mutating_since(since)
+        .iter()
         .map(|c| format!("{} {}", c.operation, c.path))
         .collect()
 }

@@ -91,7 +91,7 @@ fn life(case: &Case, faults: &[Fault], prepare: &dyn Fn(&Rig), pause: Option<Dur
             "something was bought during the deletion"
         );
         let mut operations = Operations::new();
-        for call in rig.calls_since(0).into_iter().filter(|c| c.mutating) {
+        for call in rig.mutating_since(0) {
             *operations
                 .entry((call.provider, call.operation))
                 .or_default() += 1;

@@ -137,11 +137,12 @@ pub fn run(jobs: impl IntoIterator<Item = Job>, until: Option<Instant>) -> Done 
         let began = Instant::now();
         let (reference, run) = &job;
         let name = label(&job);
+        let stuck = name.clone();
         let _watched = deadline(LONGEST, move || {
             let minutes = LONGEST.as_secs() / 60;
             let what = format!("has not ended after {minutes} minutes: time stands still in it");
             // Not to where the test's own lines are kept until it ends.
-            let _ = writeln!(std::io::stderr(), "{}", again(&name, &[&what]));
+            let _ = writeln!(std::io::stderr(), "{}", again(&stuck, &[&what]));
             std::process::exit(101);
         });
         let verdict = match run {
@@ -154,7 +155,7 @@ pub fn run(jobs: impl IntoIterator<Item = Job>, until: Option<Instant>) -> Done 
         };
         let line = (!verdict.wrong.is_empty()).then(|| {
             let lines: Vec<&str> = verdict.wrong.iter().take(24).map(String::as_str).collect();
-            let line = again(&label(&job), &lines);
+            let line = again(&name, &lines);
             println!("{line}");
             failed.fetch_add(1, Ordering::Relaxed);
             line
