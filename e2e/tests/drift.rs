@@ -26,6 +26,7 @@ const FIXED: &[(&str, &str)] = &[
     // Azure takes a circuit from MeteredData to UnlimitedData and never back: nothing can repair it.
     ("circuit", "sku.family"),
     ("cgw", "bgpASN"),
+    ("cgw", "ipAddress"),
     ("dxgw", "amazonASN"),
     ("er-gateway", "gatewayType"),
     ("er-gateway", "subnet"),
@@ -176,11 +177,12 @@ async fn touch(human: &Human, ids: &BTreeMap<String, String>, sort: &str, field:
         }
         "lng" => {
             let mut l = human.azure.local_gateway(&arm).await.unwrap().unwrap();
-            let bgp = l.properties.bgp_settings.as_mut().unwrap();
-            if field == "asn" {
-                bgp.asn = Some(64950);
-            } else {
-                bgp.bgp_peering_address = Some("169.254.21.9".to_owned());
+            let p = &mut l.properties;
+            let bgp = p.bgp_settings.as_mut().unwrap();
+            match field {
+                "asn" => bgp.asn = Some(64950),
+                "gatewayIpAddress" => p.gateway_ip_address = Some("203.0.113.99".to_owned()),
+                _ => bgp.bgp_peering_address = Some("169.254.21.9".to_owned()),
             }
             human.azure.put("a person", &arm, &l, None).await.unwrap();
         }

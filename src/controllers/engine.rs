@@ -187,7 +187,7 @@ async fn step<K: Managed>(
     let policy = status::policy(object.policy());
     let records = status::records(object.common());
     let prepared = K::prepare(object, ctx, key, now, deleting).await?;
-    let prepared = match prepared {
+    let mut prepared = match prepared {
         Ok(p) => p,
         // Right after a start nothing was read yet: until the first polls have ended, or had their time, what the last
         // process said of this generation stands.
@@ -220,6 +220,7 @@ async fn step<K: Managed>(
     polls::look_at_operations(ctx, &prepared, memo).await;
     memo.learn(&records, now);
     let mut observed = observe(&prepared.env, &prepared.graph, &records);
+    prepared.graph.learn(&observed.seen);
     observed.memos = memo
         .slots
         .iter()

@@ -149,6 +149,8 @@ pub enum Desired {
     CustomerGateway {
         name: String,
         asn: u32,
+        /// Azure's end of the tunnels, once known.
+        address: Option<Ipv4Addr>,
     },
     VpnConnection {
         name: String,
@@ -161,6 +163,8 @@ pub enum Desired {
         asn: u32,
         bgp_address: Ipv4Addr,
         inside: Ipv4Net,
+        /// AWS's end of the tunnel, once known.
+        gateway: Option<Ipv4Addr>,
     },
     IpsecConnection {
         name: String,
@@ -223,6 +227,16 @@ fn one_way(field: &str, want: &str, have: &str) -> Option<Change> {
 }
 
 const RECREATE: &str = "it can not be changed on the living object: restore it in the cloud, or delete and recreate the resource";
+
+/// A customer gateway's address is fixed, and its connections hold it (aws.md §10).
+const NEW_ADDRESS: &str = "Azure's end of the tunnel has another address than it was made for: set paused, delete its VPN connection and then it in AWS, and take paused off, and both are made anew";
+
+/// Fields whose value is another object's. What nobody knows yet (a router that is not ordered) can not differ.
+const FROM_OTHERS: [&str; 3] = ["router", "gatewayIpAddress", "ipAddress"];
+
+fn known(address: Option<Ipv4Addr>) -> String {
+    address.map(|a| a.to_string()).unwrap_or_default()
+}
 
 /// Prefixes as one sorted text, so that order never counts as drift.
 pub fn prefix_list(prefixes: &[Ipv4Net]) -> String {
@@ -441,9 +455,10 @@ impl Desired {
                 }
                 v
             }
-            Self::CustomerGateway { asn, .. } => {
-                vec![f("bgpASN", asn.to_string(), Refused(RECREATE))]
-            }
+            Self::CustomerGateway { asn, address, .. } => vec![
+                f("bgpASN", asn.to_string(), Refused(RECREATE)),
+                f("ipAddress", known(*address), Refused(NEW_ADDRESS)),
+            ],
             Self::VpnConnection {
                 tunnels,
                 dpd_seconds,
@@ -460,8 +475,13 @@ impl Desired {
                 f("dpdTimeoutSeconds", dpd_seconds.to_string(), Interrupting),
             ],
             Self::LocalNetworkGateway {
-                asn, bgp_address, ..
+                asn,
+                bgp_address,
+                gateway,
+                ..
             } => vec![
+                // A tunnel to another address than AWS's carries nothing, so that there is nothing to interrupt.
+                f("gatewayIpAddress", known(*gateway), InPlace),
                 f("asn", asn.to_string(), Interrupting),
                 f("bgpPeeringAddress", bgp_address.to_string(), Interrupting),
             ],
@@ -487,8 +507,7 @@ impl Desired {
     pub fn drift(&self, have: &BTreeMap<String, String>) -> Vec<Drift> {
         self.fields()
             .into_iter()
-            // What nobody knows yet (a router that is not ordered) can not differ.
-            .filter(|f| !(f.name == "router" && f.want.is_empty()))
+            .filter(|f| !(f.want.is_empty() && FROM_OTHERS.contains(&f.name)))
             .filter_map(|f| {
                 let h = have.get(f.name)?;
                 (*h != f.want).then(|| Drift {

@@ -5,9 +5,12 @@
 pub mod directconnect;
 pub mod expressroute;
 pub mod interconnect;
+mod learn;
 #[cfg(test)]
 mod tests;
 pub mod vpn;
+
+pub use learn::outside_addresses;
 
 use crate::desired::Desired;
 use crate::provider::Provider;

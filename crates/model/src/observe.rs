@@ -78,7 +78,7 @@ pub struct Present {
     pub fields: BTreeMap<String, String>,
     /// Its tags, where it has any; ours among them.
     pub tags: Option<BTreeMap<String, String>>,
-    /// Why it can not be deleted yet although nothing of ours holds it: the provider state of a circuit.
+    /// Why it can not be deleted yet, or does not go, although nothing of ours holds it: the provider state of a circuit.
     pub holds_deletion: Option<String>,
 }
 

@@ -51,7 +51,7 @@ pub enum Output {
     ConnectionId,
     /// The address of a public IP.
     IpAddress,
-    /// The outside addresses of a VPN connection's tunnels.
+    /// The outside addresses of a VPN connection's tunnels, as [`crate::graph::outside_addresses`] writes them.
     OutsideAddress,
 }
 

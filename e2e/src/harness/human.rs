@@ -9,9 +9,11 @@ use super::wire::{self, SandboxTransport, endpoints};
 use causeway::clients::azure::{API_VERSION, AzureClient, AzureCredential, ResourceId};
 use causeway::clients::http::Transport;
 use causeway::clients::megaport::{McrOrder, MegaportClient, MegaportCredential, Tags};
-use causeway_aws::{AwsCredentials, AwsSettings, Ec2Api, SdkAws};
+use causeway_aws::{AwsCredentials, AwsSettings, DirectConnectApi, Ec2Api, SdkAws};
+use causeway_model::intent::CloudError;
 use causeway_model::secret::Secret;
 use causeway_sandbox::describe;
+use causeway_sandbox::sandbox::LiveObject;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,6 +77,34 @@ impl Human {
     /// An ARM ID in the world's resource group.
     pub fn id(&self, kind: &str, name: &str) -> ResourceId {
         self.azure.id(&self.group, kind, name)
+    }
+
+    /// Deletes, detaches, disables or cancels what the sandbox says is there. What is accepted may still fail later.
+    ///
+    /// # Errors
+    /// What the provider says, most often that something uses it.
+    ///
+    /// # Panics
+    /// For a kind of object that no test has met.
+    pub async fn delete(&self, o: &LiveObject) -> Result<(), CloudError> {
+        let pair = || o.id.split_once('/').unwrap_or_default();
+        match o.kind.as_str() {
+            "MCR2" => self.megaport.cancel_mcr(&o.id).await,
+            "VXC" => self.megaport.cancel_vxc(&o.id).await,
+            "vpn-gateway" => self.aws.delete_vpn_gateway(&o.id).await,
+            "vpn-gateway-attachment" => self.aws.detach_vpn_gateway(pair().0, pair().1).await,
+            "vgw-route-propagation" => self.aws.disable_propagation(pair().0, pair().1).await,
+            "customer-gateway" => self.aws.delete_customer_gateway(&o.id).await,
+            "vpn-connection" => self.aws.delete_vpn_connection(&o.id).await,
+            "dx-gateway" => self.aws.delete_dx_gateway(&o.id).await,
+            "dx-gateway-association" => self.aws.delete_dx_association(&o.id).await,
+            "dxvif" => self.aws.delete_vif(&o.id).await,
+            _ if o.id.starts_with("/subscriptions/") => {
+                let id = ResourceId::new(o.id.clone());
+                self.azure.delete("a person", &id).await.map(|_| ())
+            }
+            other => panic!("nobody deletes a {other}"),
+        }
     }
 
     /// A router in the location of the samples, which links alone may use.

@@ -12,12 +12,11 @@ use causeway_aws::{
 };
 use causeway_model::desired::{Desired, Drift, TunnelSpec};
 use causeway_model::intent::{CloudError, Intent, Sent};
-use causeway_model::observe::{Ownership, Seen};
+use causeway_model::observe::Ownership;
 use causeway_model::plan::Action;
 use causeway_model::secret::Secret;
-use causeway_model::slot::{Class, Output, Slot};
+use causeway_model::slot::{Class, Slot};
 use ipnet::Ipv4Net;
-use std::net::Ipv4Addr;
 
 pub(super) async fn run(
     x: &Executor<'_>,
@@ -94,16 +93,9 @@ async fn create(
                     .id,
             ))
         }
-        Desired::CustomerGateway { asn, .. } => {
-            let pip = format!("pip-{}", slot.id.as_str().trim_start_matches("cgw-"));
-            let ip_address: Ipv4Addr = x
-                .observed
-                .seen
-                .get(pip.as_str())
-                .and_then(Seen::present)
-                .and_then(|p| p.outputs.get(&Output::IpAddress))
-                .and_then(|a| a.parse().ok())
-                .ok_or_else(|| x.missing(slot, &format!("the address of {pip}")))?;
+        Desired::CustomerGateway { asn, address, .. } => {
+            let ip_address =
+                address.ok_or_else(|| x.missing(slot, "the public address of Azure's gateway"))?;
             let new = NewCustomerGateway {
                 ip_address,
                 bgp_asn: *asn,

@@ -343,6 +343,7 @@ async fn put_local_gateway(
         asn,
         bgp_address,
         inside,
+        gateway,
         ..
     } = &slot.desired
     else {
@@ -352,28 +353,12 @@ async fn put_local_gateway(
             "no local network gateway is described",
         ));
     };
-    let instance = slot.id.as_str().split('-').nth(1).unwrap_or_default();
-    let connection = x.other(slot, &format!("vpn-connection-{instance}"))?;
-    // Joined by inside CIDR: the order of AWS's tunnels changes (aws.md §2.4).
-    let outside = x
-        .env
-        .aws
-        .as_ref()
-        .and_then(|a| {
-            a.snapshot
-                .vpn_connections
-                .items
-                .iter()
-                .find(|c| c.id == connection)
-        })
-        .and_then(|c| c.tunnel(*inside))
-        .map(|t| t.health.outside_address.clone())
-        .filter(|a| !a.is_empty())
+    let outside = gateway
         .ok_or_else(|| x.missing(slot, &format!("the outside address of the tunnel {inside}")))?;
     let spec = LocalGatewaySpec {
         location: azure.location.clone(),
         tags: x.env.marks.tags(&slot.id, &azure.tags),
-        gateway_address: outside,
+        gateway_address: outside.to_string(),
         asn: *asn,
         bgp_peering_address: bgp_address.to_string(),
     };
@@ -401,11 +386,17 @@ async fn update(
         }
         (
             Desired::LocalNetworkGateway {
-                asn, bgp_address, ..
+                asn,
+                bgp_address,
+                gateway,
+                ..
             },
             _,
         ) if !drift.is_empty() => {
             let mut l = client.local_gateway(&id).await?.ok_or_else(gone)?;
+            if let Some(gateway) = gateway {
+                l.properties.gateway_ip_address = Some(gateway.to_string());
+            }
             let bgp = l.properties.bgp_settings.get_or_insert_default();
             bgp.asn = Some(*asn);
             bgp.bgp_peering_address = Some(bgp_address.to_string());

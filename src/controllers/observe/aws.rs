@@ -11,6 +11,7 @@ use causeway_aws::{
     VpnConnection, VpnGateway,
 };
 use causeway_model::desired::{Desired, KEYS_AS_GIVEN, TunnelSpec, prefix_list};
+use causeway_model::graph::outside_addresses;
 use causeway_model::observe::{Ownership, Present, Record, Seen, State, Twin};
 use causeway_model::slot::{Class, Output, Slot, SlotId};
 use causeway_model::spec::IpsecProfile;
@@ -239,6 +240,9 @@ fn cgw(g: &CustomerGateway, mut p: Present) -> Present {
     if let Some(asn) = g.bgp_asn {
         p.fields.insert("bgpASN".to_owned(), asn.to_string());
     }
+    if let Some(a) = &g.ip_address {
+        p.fields.insert("ipAddress".to_owned(), a.clone());
+    }
     p
 }
 
@@ -283,7 +287,12 @@ fn vpn(env: &Env, slot: &Slot, v: &VpnConnection, mut p: Present) -> Present {
             .iter()
             .all(|t| !t.health.outside_address.is_empty())
     {
-        p.outputs.insert(Output::OutsideAddress, String::new());
+        let ends = v.tunnels.iter().filter_map(|t| {
+            let inside = t.health.inside_cidr.parse().ok()?;
+            Some((inside, t.health.outside_address.as_str()))
+        });
+        p.outputs
+            .insert(Output::OutsideAddress, outside_addresses(ends));
     }
     p
 }
@@ -368,6 +377,9 @@ fn attachment(
     };
     let mut p = blank(&id, state, found.state.as_str());
     p.ownership = dx::inherited(others, "vgw");
+    if p.state == State::Deleting {
+        p.holds_deletion = dx::keeps_attached(aws, &vgw_id);
+    }
     (Seen::Present(Box::new(p)), part.read_at)
 }
 

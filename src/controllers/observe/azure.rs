@@ -390,6 +390,9 @@ fn connection(c: &Connection, p: Present) -> Present {
 
 fn local_gateway(l: &LocalGateway, p: Present) -> Present {
     let mut p = with_state(p, &l.properties.provisioning_state);
+    if let Some(a) = &l.properties.gateway_ip_address {
+        p.fields.insert("gatewayIpAddress".to_owned(), a.clone());
+    }
     if let Some(bgp) = &l.properties.bgp_settings {
         if let Some(asn) = bgp.asn {
             p.fields.insert("asn".to_owned(), asn.to_string());

@@ -98,6 +98,7 @@ pub fn graph(spec: &Vpn, recorded: &[SlotId]) -> Graph {
                 Desired::CustomerGateway {
                     name: format!("{p}-{cgw}"),
                     asn: azure_asn,
+                    address: None,
                 },
             )
             .needs(&pip, Level::Output(Output::IpAddress)),
@@ -135,6 +136,7 @@ pub fn graph(spec: &Vpn, recorded: &[SlotId]) -> Graph {
                         asn: spec.vgw_asn,
                         bgp_address: first_host(t.inside),
                         inside: t.inside,
+                        gateway: None,
                     },
                 )
                 .needs(&connection, Level::Output(Output::OutsideAddress)),

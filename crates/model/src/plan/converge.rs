@@ -3,7 +3,7 @@
 use super::{Action, Phase, Walk, Why, phase_of};
 use crate::desired::{Change, Drift};
 use crate::observe::{Ownership, Present, Seen, State};
-use crate::slot::{Birth, Class, Level, Recognition, Slot};
+use crate::slot::{Birth, Class, Level, Recognition, Slot, SlotId};
 use std::time::Duration;
 
 impl Walk<'_> {
@@ -47,9 +47,11 @@ impl Walk<'_> {
                 self.look_within(self.input.timing.settling);
             }
             State::Deleting => {
+                let held = p.holds_deletion.as_ref();
                 let what = format!(
-                    "{} is being deleted by somebody else; it is made anew when it is gone",
-                    Self::describe(slot)
+                    "{} is being deleted by somebody else; it is made anew when it is gone{}",
+                    Self::describe(slot),
+                    held.map(|by| format!(": {by}")).unwrap_or_default()
                 );
                 self.block(slot, Why::Settling, what);
                 self.look_within(self.input.timing.settling);
@@ -217,13 +219,7 @@ impl Walk<'_> {
         self.phase(slot, Phase::Pending);
         let name = Self::describe(slot);
         if let Birth::Emerges { from } = &slot.birth {
-            let from = self.describe_id(from);
-            self.look_within(self.input.timing.settling);
-            return self.block(
-                slot,
-                Why::Settling,
-                format!("{name} appears once {from} is deployed"),
-            );
+            return self.not_emerged(slot, seen, from);
         }
         if self.create_is_ambiguous(slot) || self.reads_may_lag(slot) {
             self.phase(slot, Phase::Creating);
@@ -256,6 +252,36 @@ impl Walk<'_> {
         self.act(Action::Create {
             slot: slot.id.clone(),
         });
+    }
+
+    /// What a partner makes with its order it makes once: when somebody deleted it, the order stays, and is billed, and only
+    /// another order brings another one (aws.md §1.2).
+    fn not_emerged(&mut self, slot: &Slot, seen: &Seen, from: &SlotId) {
+        let (name, order) = (Self::describe(slot), self.describe_id(from));
+        self.look_within(self.input.timing.settling);
+        let yielded = |id: &str| {
+            let from = self.seen(from);
+            let order = from.present().filter(|p| p.state == State::Ready);
+            order.is_some_and(|p| p.outputs.values().any(|o| o == id))
+        };
+        let record = self.input.observed.records.get(&slot.id);
+        let deleted = match seen {
+            Seen::Gone { id } => yielded(id),
+            _ => record.is_some_and(|r| r.seen && r.id.as_deref().is_some_and(yielded)),
+        };
+        if !deleted {
+            let message = format!("{name} appears once {order} is deployed");
+            return self.block(slot, Why::Settling, message);
+        }
+        let remedy = format!("cancel {order} at Megaport, and both are made anew");
+        if self.awaits_newer_read(slot, seen, &remedy) {
+            return;
+        }
+        let message = format!(
+            "{name} was deleted at {}, and {order} makes no second one: {remedy}",
+            slot.provider
+        );
+        self.block(slot, Why::Terminal, message);
     }
 
     /// Whether all needs are reached; blocks on the first that is not.

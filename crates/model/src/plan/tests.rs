@@ -5,6 +5,7 @@
     reason = "a failed expectation is the test's failure"
 )]
 
+mod deleted;
 mod given;
 mod orders;
 

@@ -55,6 +55,18 @@ pub(super) fn inherited(others: Others<'_>, from: &str) -> Ownership {
         .map_or(Ownership::Unmarked, |p| p.ownership.clone())
 }
 
+/// What keeps a virtual private gateway `detaching` (aws.md §1.6), with what to do.
+pub(super) fn keeps_attached(aws: &AwsEnv, vgw_id: &str) -> Option<String> {
+    let associations = &aws.snapshot.associations.items;
+    let found = associations
+        .iter()
+        .find(|a| a.gateway_id == vgw_id && a.state != AssociationState::Disassociated)?;
+    Some(format!(
+        "the association with Direct Connect gateway {} keeps it from going, disassociate that too",
+        found.dx_gateway_id
+    ))
+}
+
 pub(super) fn association(
     env: &Env,
     aws: &AwsEnv,
