@@ -37,6 +37,7 @@ const FIXED: &[(&str, &str)] = &[
     // It would have to be detached, which the association and the tunnels forbid.
     ("vgw", "vpcID"),
     ("vif", "amazonAddress"),
+    ("vif", "authKey"),
     ("vif", "customerAddress"),
     ("vpn-connection", "insideCIDRs"),
     ("vpn-gateway", "activeActive"),
@@ -268,6 +269,7 @@ async fn touch(human: &Human, ids: &BTreeMap<String, String>, sort: &str, field:
             match field {
                 "asPathPrependCount" => session.as_path_prepend = 3,
                 "bfdEnabled" => session.bfd = !session.bfd,
+                "bgpKey" => session.password = Some(Secret::new("aPersonsOwnKey1234")),
                 "denyExportTo" => session.deny_export_to = vec!["169.254.99.1".parse().unwrap()],
                 "medOut" => session.med_out = Some(77),
                 "peerASN" => session.peer_asn = 64999,

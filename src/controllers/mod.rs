@@ -5,6 +5,7 @@ pub mod engine;
 pub mod env;
 pub mod execute;
 pub mod facts;
+pub mod keys;
 pub mod kinds;
 pub mod locks;
 pub mod marks;

@@ -212,6 +212,15 @@ pub struct Drift {
 /// What a read says of keys that are those of the Secrets; values never get here.
 pub const KEYS_AS_GIVEN: &str = "as in the Secrets";
 
+/// What a read says of a session's key that is the one of its virtual interface.
+pub const OTHER_END_S_KEY: &str = "the virtual interface's";
+
+/// megaport.md §8.21.
+const VIF_KEY: &str = "AWS never changes the key of a virtual interface, so that sessions keep it: put it back into the Secret, or have the interface made anew with the new key (a hosted one comes with its VXC: cancel that at Megaport)";
+
+/// Azure shows nobody the key of a peering.
+const PEERING_KEY: &str = "which key Azure's peering has can not be read, so that neither end is changed: put the key that both have into the Secret, or the Secret's key into both";
+
 /// Changes of a circuit that Azure makes in one direction only (azure.md §2.2).
 fn one_way(field: &str, want: &str, have: &str) -> Option<Change> {
     let lower = |a: &str, b: &str| a.parse::<u32>().ok() < b.parse::<u32>().ok();
@@ -370,6 +379,9 @@ impl Desired {
                     f("vlanID", vlan.to_string(), Interrupting),
                 ];
                 v.extend(session(s));
+                if s.password.is_some() {
+                    v.push(f("bgpKey", KEYS_AS_GIVEN.to_owned(), Refused(PEERING_KEY)));
+                }
                 v
             }
             Self::Peering {
@@ -413,6 +425,10 @@ impl Desired {
                     f("rateLimitMbps", rate_limit_mbps.to_string(), change),
                 ];
                 v.extend(session(s));
+                if s.password.is_some() {
+                    // With another key than the virtual interface's the session is down: nothing is interrupted.
+                    v.push(f("bgpKey", OTHER_END_S_KEY.to_owned(), InPlace));
+                }
                 v
             }
             Self::Vif {
@@ -432,6 +448,7 @@ impl Desired {
                     customer_address.to_string(),
                     Refused(RECREATE),
                 ),
+                f("authKey", KEYS_AS_GIVEN.to_owned(), Refused(VIF_KEY)),
             ],
             Self::PublicIp { .. } => Vec::new(),
             Self::VpnGateway {

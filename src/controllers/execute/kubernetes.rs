@@ -1,7 +1,8 @@
 //! The Secret with generated keys: pre-shared keys and VIF keys that no one gave, stored before the first order
-//! (api.md §1). Written once, never changed.
+//! (api.md §1). Written once, never changed; one that somebody removed gets the keys of what lives.
 
 use super::{Done, Executor};
+use crate::controllers::keys;
 use causeway_api::FINALIZER;
 use causeway_model::desired::Desired;
 use causeway_model::intent::{CloudError, Intent, Sent};
@@ -43,10 +44,15 @@ pub(super) async fn run(
 ) -> Result<Done, CloudError> {
     let api = Api::<Secret>::namespaced(x.client.clone(), &x.env.namespace);
     match (action, &slot.desired) {
-        (Action::Create { .. }, Desired::KeysSecret { name, keys }) => {
-            let data: BTreeMap<String, ByteString> = keys
+        (Action::Create { .. }, Desired::KeysSecret { name, keys: names }) => {
+            // One that was lost gets back what living objects have: they would not work with other keys.
+            let held = keys::held(x.env, x.graph, &x.observed.seen, name);
+            let held =
+                held.map_err(|why| x.missing(slot, &format!("what AWS has of keys ({why})")))?;
+            let key = |k: &String| held.get(k).map_or_else(generate, |h| h.expose().to_owned());
+            let data: BTreeMap<String, ByteString> = names
                 .iter()
-                .map(|k| (k.clone(), ByteString(generate().into_bytes())))
+                .map(|k| (k.clone(), ByteString(key(k).into_bytes())))
                 .collect();
             let secret = Secret {
                 metadata: ObjectMeta {

@@ -3,9 +3,10 @@
 
 use super::{Done, Executor};
 use crate::clients::megaport::{
-    FarEnd, McrOrder, McrUpdate, RouterBgp, RouterInterface, VxcOrder, VxcUpdate,
+    FarEnd, McrOrder, McrUpdate, RouterBgp, RouterInterface, Vxc, VxcOrder, VxcUpdate,
 };
 use crate::controllers::env::MegaportEnv;
+use crate::controllers::keys;
 use crate::controllers::marks::without_token;
 use causeway_model::desired::{Desired, Drift, McrSession};
 use causeway_model::intent::{CloudError, Intent};
@@ -115,9 +116,15 @@ fn interface(
     s: &McrSession,
     vlan: Option<u16>,
     shutdown: bool,
+    living: Option<&Vxc>,
 ) -> Result<RouterInterface, CloudError> {
     let address = Ipv4Net::new(s.local, s.prefix_len)
         .map_err(|e| x.defect(slot.provider, slot.id.as_str(), &e.to_string()))?;
+    let given = || s.password.as_ref().map(|h| x.secret(slot, h)).transpose();
+    let password = match living.and_then(|v| keys::to_send(x.env, v, s)) {
+        Some(key) => Some(key),
+        None => given()?,
+    };
     Ok(RouterInterface {
         description: format!("causeway {}", slot.id),
         vlan,
@@ -126,7 +133,7 @@ fn interface(
             peer_asn: s.peer_asn,
             local_address: s.local,
             peer_address: s.peer,
-            password: s.password.as_ref().map(|h| x.secret(slot, h)).transpose()?,
+            password,
             shutdown,
             description: format!("causeway {}", slot.id),
             bfd: s.bfd,
@@ -218,7 +225,14 @@ async fn create(
                 term_months: *term_months,
                 cost_centre: megaport.cost_centre.clone(),
                 tags,
-                interfaces: vec![interface(x, slot, session, Some(*vlan), session.shutdown)?],
+                interfaces: vec![interface(
+                    x,
+                    slot,
+                    session,
+                    Some(*vlan),
+                    session.shutdown,
+                    None,
+                )?],
                 far_end: FarEnd::Azure {
                     port_uid: far.product_uid.clone(),
                     service_key,
@@ -280,7 +294,7 @@ async fn create(
                 term_months: *term_months,
                 cost_centre: megaport.cost_centre.clone(),
                 tags,
-                interfaces: vec![interface(x, slot, &session, None, session.shutdown)?],
+                interfaces: vec![interface(x, slot, &session, None, session.shutdown, None)?],
                 far_end,
             };
             client.validate_vxc(&order).await?;
@@ -397,17 +411,13 @@ async fn update(
             };
             let session_changed = drift.iter().any(|d| d.field != "rateLimitMbps");
             // A session that somebody shut stays shut (api.md §2): the flag is sent back as it was read.
-            let shut = megaport
-                .snapshot
-                .vxcs()
-                .iter()
-                .find(|v| v.uid == uid)
-                .and_then(|v| v.router.as_ref())
-                .is_some_and(|r| {
-                    r.interfaces.iter().flat_map(|i| &i.sessions).any(|s| {
-                        s.row.peer_ip_address == session.peer.to_string() && s.row.shutdown
-                    })
-                });
+            let living = megaport.snapshot.vxcs().iter().find(|v| v.uid == uid);
+            let shut = living.and_then(|v| v.router.as_ref()).is_some_and(|r| {
+                r.interfaces
+                    .iter()
+                    .flat_map(|i| &i.sessions)
+                    .any(|s| s.row.peer_ip_address == session.peer.to_string() && s.row.shutdown)
+            });
             let update = VxcUpdate {
                 rate_limit_mbps: has("rateLimitMbps").then_some(*rate_limit_mbps),
                 interfaces: if session_changed {
@@ -421,6 +431,7 @@ async fn update(
                         } else {
                             shut || session.shutdown
                         },
+                        living,
                     )?])
                 } else {
                     None

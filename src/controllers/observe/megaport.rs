@@ -2,6 +2,7 @@
 
 use super::{Env, Sight, unreadable};
 use crate::clients::megaport::{Mcr, ProductStatus, SeenBgp, Vxc};
+use crate::controllers::keys;
 use causeway_model::desired::{Desired, address_list};
 use causeway_model::observe::{Ownership, Present, Record, Seen, State, Twin};
 use causeway_model::slot::{Class, Output, Slot};
@@ -38,7 +39,7 @@ pub(super) fn observe(env: &Env, slot: &Slot, record: Option<&Record>) -> Sight 
             imported.as_ref(),
             megaport.snapshot.vxcs(),
             |v| (&v.uid, &v.name, &v.status),
-            |v| fill_vxc(slot, v),
+            |v| fill_vxc(env, slot, v),
         ),
         _ => return unreadable("not a product of Megaport"),
     };
@@ -193,7 +194,11 @@ fn fill_mcr(m: &Mcr) -> (BTreeMap<Output, String>, BTreeMap<String, String>, boo
     (BTreeMap::new(), fields, m.locked)
 }
 
-fn fill_vxc(slot: &Slot, v: &Vxc) -> (BTreeMap<Output, String>, BTreeMap<String, String>, bool) {
+fn fill_vxc(
+    env: &Env,
+    slot: &Slot,
+    v: &Vxc,
+) -> (BTreeMap<Output, String>, BTreeMap<String, String>, bool) {
     let mut outputs = BTreeMap::new();
     let mut fields = BTreeMap::new();
     fields.insert("rateLimitMbps".to_owned(), v.rate_limit_mbps.to_string());
@@ -237,6 +242,9 @@ fn fill_vxc(slot: &Slot, v: &Vxc) -> (BTreeMap<Output, String>, BTreeMap<String,
                 }
             }
             session_fields(&mut fields, s);
+            if let Some(word) = keys::of_session(env, v, wanted) {
+                fields.insert("bgpKey".to_owned(), word.to_owned());
+            }
         } else {
             fields.insert(
                 "peerASN".to_owned(),

@@ -2,6 +2,7 @@
 
 use super::{Others, blank, tagged};
 use crate::controllers::env::AwsEnv;
+use crate::controllers::keys;
 use crate::controllers::observe::{Env, Sight, id_of};
 use causeway_aws::{AssociationState, AttachmentState, ConnectionState, DxGateway, Vif, VifState};
 use causeway_model::desired::prefix_list;
@@ -231,6 +232,9 @@ pub(super) fn vif(
         },
     };
     let mut p = vif_present(found, state);
+    if let Some(word) = keys::of_vif(env, &slot.desired, found) {
+        p.fields.insert("authKey".to_owned(), word.to_owned());
+    }
     // Whose the VXC is, his is what came of it; what we made ourselves was found by our mark or our record.
     p.ownership = if own {
         Ownership::Ours
