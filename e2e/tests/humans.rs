@@ -45,18 +45,8 @@ async fn begun_in(case: &Case, calls: usize) -> Rig {
     let mut rig = Rig::new(case);
     rig.start_operator();
     rig.apply_all().await;
-    reach(&rig, 0, calls).await;
+    rig.reach(0, calls).await;
     rig
-}
-
-async fn reach(rig: &Rig, since: u64, calls: usize) {
-    let look = Duration::from_millis(200);
-    rig.until_each(look, "calls", PATIENCE, async |r| {
-        r.mutating_since(since).len() >= calls
-            || r.all_gone().await
-            || (since == 0 && r.lab_is_ready().await)
-    })
-    .await;
 }
 
 /// The end of a life that somebody meddled with: everything stands, once, and then it goes.
@@ -186,7 +176,7 @@ fn a_status_wiped_during_the_deletion_leaves_nothing() {
             let rig = Rig::awake(lab).await;
             let since = rig.last_call();
             rig.delete_all().await;
-            reach(&rig, since, moment).await;
+            rig.reach(since, moment).await;
             wipe(&rig).await;
             rig.goes(&format!("wiped after {moment} calls"), PATIENCE)
                 .await;

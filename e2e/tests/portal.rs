@@ -212,7 +212,7 @@ fn what_somebody_deletes_between_two_steps_of_the_creation_is_made_again() {
             let mut rig = Rig::new(&Case::lab());
             rig.start_operator();
             rig.apply_all().await;
-            reach(&rig, 0, moment).await;
+            rig.reach(0, moment).await;
             let human = Human::of(&rig).await;
             let Some(object) = something(&rig, &human, moment * 7).await else {
                 return format!("after {moment} calls: nothing could be deleted");
@@ -237,7 +237,7 @@ fn what_somebody_deletes_between_two_steps_of_the_deletion_stays_gone() {
             let rig = Rig::awake(lab).await;
             let since = rig.last_call();
             rig.delete_all().await;
-            reach(&rig, since, moment).await;
+            rig.reach(since, moment).await;
             let human = Human::of(&rig).await;
             let deleted = something(&rig, &human, moment * 7).await;
             let deleted = deleted.map(|o| format!("{} {}", o.kind, o.name));
@@ -278,14 +278,4 @@ fn what_one_cloud_loses_while_no_operator_runs_is_made_again() {
         })
     });
     eprintln!("{outcomes:#?}");
-}
-
-async fn reach(rig: &Rig, since: u64, calls: usize) {
-    let look = Duration::from_millis(200);
-    rig.until_each(look, "calls", PATIENCE, async |r| {
-        r.mutating_since(since).len() >= calls
-            || r.all_gone().await
-            || (since == 0 && r.lab_is_ready().await)
-    })
-    .await;
 }

@@ -433,6 +433,21 @@ impl Rig {
         began.elapsed()
     }
 
+    /// Waits until the operator has made so many calls that change something since number `since` of the log, or will make no
+    /// more: nothing is left, or, of the whole log, the lab is Ready.
+    ///
+    /// # Panics
+    /// When it does neither within the time that the lab may take.
+    pub async fn reach(&self, since: u64, calls: usize) {
+        let look = Duration::from_millis(200);
+        self.until_each(look, "calls", BUILT, async |r| {
+            r.mutating_since(since).len() >= calls
+                || r.all_gone().await
+                || (since == 0 && r.lab_is_ready().await)
+        })
+        .await;
+    }
+
     /// Lets simulated time pass.
     pub async fn pass(&self, d: Duration) {
         tokio::time::sleep(d).await;

@@ -240,8 +240,9 @@ impl<'de> Deserialize<'de> for SeenBgp {
             as_path_prepend: raw.as_path_prepend_count.unwrap_or_default(),
             med_out: raw.med_out,
             deny_export_to: raw.deny_export_to,
+            // A masked one is not known: it must neither be compared nor sent back.
             password: Some(raw.password)
-                .filter(|p| !p.is_empty())
+                .filter(|p| p.chars().any(|c| c != '*'))
                 .map(Secret::new),
         })
     }

@@ -491,3 +491,16 @@ async fn identifiers_that_would_leave_their_path_are_not_sent() {
     }
     assert!(s.seen().is_empty() && s.tokens().is_empty());
 }
+
+#[test]
+fn a_key_that_is_masked_is_not_known() {
+    let key = |shown: &str| {
+        let session: SeenBgp = serde_json::from_value(json!({ "password": shown })).unwrap();
+        session.password.map(|k| k.expose().to_owned())
+    };
+    assert_eq!(key("md5-key-value").as_deref(), Some("md5-key-value"));
+    assert_eq!(key("md5*key").as_deref(), Some("md5*key"));
+    for shown in ["", "********"] {
+        assert_eq!(key(shown), None, "{shown}");
+    }
+}

@@ -47,8 +47,7 @@ pub(super) async fn run(
         (Action::Create { .. }, Desired::KeysSecret { name, keys: names }) => {
             // One that was lost gets back what living objects have: they would not work with other keys.
             let held = keys::held(x.env, x.graph, &x.observed.seen, name);
-            let held =
-                held.map_err(|why| x.missing(slot, &format!("what AWS has of keys ({why})")))?;
+            let held = held.map_err(|why| unknown(slot, name, &why))?;
             let key = |k: &String| held.get(k).map_or_else(generate, |h| h.expose().to_owned());
             let data: BTreeMap<String, ByteString> = names
                 .iter()
@@ -107,6 +106,22 @@ pub(super) async fn run(
         }
         _ => Err(x.unsupported(slot, action)),
     }
+}
+
+/// Keys made now could be others than those that something living has.
+fn unknown(slot: &Slot, name: &str, why: &str) -> CloudError {
+    let on = format!("Secret {name} waits until AWS can be read, which may have its keys: {why}");
+    CloudError::new(
+        Provider::Kubernetes,
+        "secrets",
+        slot.id.as_str(),
+        Intent::Blocked {
+            on: on.clone(),
+            retry_after: None,
+        },
+        "Unreadable",
+        on,
+    )
 }
 
 fn failed(slot: &Slot, e: &kube::Error) -> CloudError {
