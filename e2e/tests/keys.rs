@@ -32,18 +32,10 @@ async fn generated(rig: &Rig) -> BTreeMap<String, BTreeMap<String, ByteString>> 
         .collect()
 }
 
-async fn holds(rig: &Rig) -> bool {
-    let mut all = rig.lab_is_ready().await;
-    for condition in ["InSync", "BGPEstablished", "RoutesAsExpected"] {
-        all = all && rig.all_say(condition).await;
-    }
-    all
-}
-
 async fn held_for_minutes(rig: &Rig, what: &str) {
     let mut quiet = 0;
     rig.until_each(Duration::from_secs(15), what, PATIENCE, async |r| {
-        quiet = if holds(r).await { quiet + 1 } else { 0 };
+        quiet = if r.lab_holds().await { quiet + 1 } else { 0 };
         quiet > 12
     })
     .await;

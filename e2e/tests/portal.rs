@@ -48,10 +48,7 @@ async fn mended(rig: &Rig, human: &Human, what: &str) {
     let mut done = Vec::new();
     let each = Duration::from_secs(15);
     rig.until_each(each, &format!("mended, {what}"), PATIENCE, async |r| {
-        let mut ready = r.lab_is_ready().await;
-        for condition in ["InSync", "BGPEstablished", "RoutesAsExpected"] {
-            ready = ready && r.all_say(condition).await;
-        }
+        let ready = r.lab_holds().await;
         quiet = if ready { quiet + 1 } else { 0 };
         for remedy in REMEDIES {
             if !ready && !done.contains(&remedy) && says(r, remedy).await {

@@ -219,6 +219,10 @@ async fn step<K: Managed>(
     hold_secrets(ctx, object).await;
     polls::look_at_operations(ctx, &prepared, memo).await;
     memo.learn(&records, now);
+    // Keys that reads are compared with. What can not be read now is not compared now.
+    let secrets = &ctx.secrets;
+    let values = secrets.values(&prepared.env.namespace, &prepared.secrets);
+    prepared.env.secrets = values.await.unwrap_or_default();
     let mut observed = observe(&prepared.env, &prepared.graph, &records);
     prepared.graph.learn(&observed.seen);
     observed.memos = memo

@@ -361,6 +361,15 @@ impl Rig {
         self.all_say("Ready").await && self.seen().await.objects.len() == 4
     }
 
+    /// Whether the lab is Ready, as its spec says, and traffic goes where it should.
+    pub async fn lab_holds(&self) -> bool {
+        let mut holds = self.lab_is_ready().await;
+        for condition in ["InSync", "BGPEstablished", "RoutesAsExpected"] {
+            holds = holds && self.all_say(condition).await;
+        }
+        holds
+    }
+
     /// Whether no object of the four kinds is left.
     pub async fn all_gone(&self) -> bool {
         self.seen().await.objects.is_empty()

@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::Ipv4Addr;
 
 /// `provisioningStatus` (megaport.md §4.1).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -150,6 +151,15 @@ pub struct Vxc {
 }
 
 impl Vxc {
+    /// The MCR's session with that peer and the interface that it is on: never by position (megaport.md §4.5).
+    pub fn session(&self, peer: Ipv4Addr) -> Option<(&SeenInterface, &SeenBgp)> {
+        let peer = peer.to_string();
+        let interfaces = self.router.iter().flat_map(|r| &r.interfaces);
+        interfaces
+            .flat_map(|i| i.sessions.iter().map(move |s| (i, s)))
+            .find(|(_, s)| s.row.peer_ip_address == peer)
+    }
+
     /// The MCR's BGP sessions on this VXC, as far as Megaport tells.
     pub fn sessions(&self) -> Sessions {
         let Some(router) = &self.router else {

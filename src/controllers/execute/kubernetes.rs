@@ -46,8 +46,12 @@ pub(super) async fn run(
     match (action, &slot.desired) {
         (Action::Create { .. }, Desired::KeysSecret { name, keys: names }) => {
             // One that was lost gets back what living objects have: they would not work with other keys.
-            let held = keys::held(x.env, x.graph, &x.observed.seen, name);
-            let held = held.map_err(|why| unknown(slot, name, &why))?;
+            let held = keys::held(x.env, x.graph, &x.observed.seen, name).map_err(|why| {
+                let on = format!(
+                    "Secret {name} waits until AWS can be read, which may have its keys: {why}"
+                );
+                x.blocked(slot, "secrets", "Unreadable", on)
+            })?;
             let key = |k: &String| held.get(k).map_or_else(generate, |h| h.expose().to_owned());
             let data: BTreeMap<String, ByteString> = names
                 .iter()
@@ -106,22 +110,6 @@ pub(super) async fn run(
         }
         _ => Err(x.unsupported(slot, action)),
     }
-}
-
-/// Keys made now could be others than those that something living has.
-fn unknown(slot: &Slot, name: &str, why: &str) -> CloudError {
-    let on = format!("Secret {name} waits until AWS can be read, which may have its keys: {why}");
-    CloudError::new(
-        Provider::Kubernetes,
-        "secrets",
-        slot.id.as_str(),
-        Intent::Blocked {
-            on: on.clone(),
-            retry_after: None,
-        },
-        "Unreadable",
-        on,
-    )
 }
 
 fn failed(slot: &Slot, e: &kube::Error) -> CloudError {

@@ -206,17 +206,7 @@ async fn create(
                     "the {} port of the circuit, which another VXC holds at Megaport",
                     port.lower()
                 );
-                return Err(CloudError::new(
-                    slot.provider,
-                    "GET /v2/secure/azure/{key}",
-                    slot.id.as_str(),
-                    Intent::Blocked {
-                        on: on.clone(),
-                        retry_after: None,
-                    },
-                    "PortTaken",
-                    on,
-                ));
+                return Err(x.blocked(slot, "GET /v2/secure/azure/{key}", "PortTaken", on));
             }
             let order = VxcOrder {
                 name: x.env.marks.product_name(name, &slot.id),
@@ -412,12 +402,9 @@ async fn update(
             let session_changed = drift.iter().any(|d| d.field != "rateLimitMbps");
             // A session that somebody shut stays shut (api.md §2): the flag is sent back as it was read.
             let living = megaport.snapshot.vxcs().iter().find(|v| v.uid == uid);
-            let shut = living.and_then(|v| v.router.as_ref()).is_some_and(|r| {
-                r.interfaces
-                    .iter()
-                    .flat_map(|i| &i.sessions)
-                    .any(|s| s.row.peer_ip_address == session.peer.to_string() && s.row.shutdown)
-            });
+            let shut = living
+                .and_then(|v| v.session(session.peer))
+                .is_some_and(|(_, s)| s.row.shutdown);
             let update = VxcUpdate {
                 rate_limit_mbps: has("rateLimitMbps").then_some(*rate_limit_mbps),
                 interfaces: if session_changed {

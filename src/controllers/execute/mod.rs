@@ -101,18 +101,17 @@ impl Executor<'_> {
                 "key {} of Secret {} is missing or empty: add it to the namespace {}",
                 handle.key, handle.secret, self.env.namespace
             );
-            CloudError::new(
-                slot.provider,
-                "readSecret",
-                slot.id.as_str(),
-                Intent::Blocked {
-                    on: what.clone(),
-                    retry_after: None,
-                },
-                "SecretMissing",
-                what,
-            )
+            self.blocked(slot, "readSecret", "SecretMissing", what)
         })
+    }
+
+    /// Something else must change first; says what.
+    fn blocked(&self, slot: &Slot, operation: &str, code: &str, on: String) -> CloudError {
+        let intent = Intent::Blocked {
+            on: on.clone(),
+            retry_after: None,
+        };
+        CloudError::new(slot.provider, operation, slot.id.as_str(), intent, code, on)
     }
 
     /// The last look before our marks go on an object: what its tags say now, not what a list said a moment ago.

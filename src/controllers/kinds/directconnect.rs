@@ -373,12 +373,6 @@ async fn prepare(
     env.partner_port = partner_port;
     env.aws = Some(aws);
     env.megaport = Some(megaport);
-    // What can not be read now is not compared now.
-    env.secrets = ctx
-        .secrets
-        .values(&env.namespace, std::slice::from_ref(&auth_key))
-        .await
-        .unwrap_or_default();
     ctx.look_at_keys(&mut env, &graph, object.meta()).await?;
     if !deleting
         && let Some(finding) =

@@ -328,15 +328,6 @@ async fn prepare(
     takeover::take_back(&**object, &env.marks, &mut graph, "er-gateway");
     env.azure = Some(azure);
     env.megaport = Some(megaport);
-    // What can not be read now is not compared now.
-    env.secrets = ctx
-        .secrets
-        .values(
-            &env.namespace,
-            &auth_key.iter().cloned().collect::<Vec<_>>(),
-        )
-        .await
-        .unwrap_or_default();
     if !deleting {
         if let Some(finding) =
             crate::controllers::facts::express_route(object, ctx, &env, &model).await?

@@ -340,13 +340,6 @@ async fn prepare(
     }
     env.azure = Some(azure);
     env.aws = Some(aws);
-    let handles: Vec<SecretHandle> = tunnels.iter().map(|t| t.pre_shared_key.clone()).collect();
-    // What can not be read now is not compared now.
-    env.secrets = ctx
-        .secrets
-        .values(&env.namespace, &handles)
-        .await
-        .unwrap_or_default();
     ctx.look_at_keys(&mut env, &graph, object.meta()).await?;
     if !deleting
         && let Some(finding) = crate::controllers::facts::vpn(object, ctx, &env, &model).await?

@@ -223,14 +223,9 @@ fn fill_vxc(
         Desired::VxcAzure { session, .. } | Desired::VxcAws { session, .. } => Some(session),
         _ => None,
     };
-    // Compared with the session that the spec describes, found by its peer, never by position (megaport.md §4.5).
-    if let (Some(wanted), Some(router)) = (wanted, &v.router) {
-        let found = router
-            .interfaces
-            .iter()
-            .flat_map(|i| i.sessions.iter().map(move |s| (i, s)))
-            .find(|(_, s)| s.row.peer_ip_address == wanted.peer.to_string());
-        if let Some((interface, s)) = found {
+    // Compared with the session that the spec describes.
+    if let Some(wanted) = wanted.filter(|_| v.router.is_some()) {
+        if let Some((interface, s)) = v.session(wanted.peer) {
             if matches!(slot.desired, Desired::VxcAzure { .. }) {
                 // The inner VLAN, from whichever field carries it (api.md §3).
                 if let Some(vlan) = interface
